@@ -1,0 +1,1 @@
+"""Outgate: a transparent egress proxy for AI agents."""

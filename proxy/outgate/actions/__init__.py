@@ -1,0 +1,1 @@
+"""What a request does: Request in, actions out; pure and table-driven."""

@@ -1,0 +1,1 @@
+"""One module per protocol that can carry several actions in one request."""

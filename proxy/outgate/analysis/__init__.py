@@ -1,0 +1,1 @@
+"""Read logs, decide again, explain, suggest."""

@@ -1,0 +1,1 @@
+"""How a refusal reads in each protocol."""

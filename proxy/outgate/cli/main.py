@@ -1,0 +1,73 @@
+"""`outgate`: finds the command and imports that one alone."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from outgate.errors import ConfigError, UnavailableError
+
+if TYPE_CHECKING:
+    import click
+
+COMMANDS = {
+    "run": "Run a command with its requests mapped, decided and recorded.",
+    "demo": "Show it at work: two readable minutes on loopback.",
+    "doctor": "Try to get around the gate, and see which programs here go through it.",
+    "log": "Read the decisions, newest last; -f follows.",
+    "verify": "Check a log: chain, signatures, completeness.",
+    "explain": "Say what a request is, and what the policy would answer.",
+    "policy": "Check, test and suggest policies.",
+}
+"""Name to one line of help. `outgate.cli.<name>` has `app`, a `typer.Typer`."""
+
+
+class LazyGroup(TyperGroup):
+    """Lists every command, imports the one that is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"outgate.cli.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+app = typer.Typer(
+    cls=LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(*, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    """Stand on an AI agent's only way out: map, decide, prove."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"outgate {installed('outgate')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run, and turn what went wrong into a sentence and an exit code: 2 for what was asked, 1 for what could not be done."""
+    try:
+        app()
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from None
+    except UnavailableError as error:
+        print(f"outgate: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None

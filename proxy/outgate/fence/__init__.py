@@ -1,0 +1,1 @@
+"""What makes the gate the only way out."""

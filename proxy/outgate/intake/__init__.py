@@ -1,0 +1,1 @@
+"""Who asks, and what is asked, in its only reading."""

@@ -1,0 +1,1 @@
+"""Verify and sign; no I/O."""

@@ -1,0 +1,1 @@
+"""The embedded plane: mitmproxy, made to fail closed."""

@@ -1,0 +1,1 @@
+"""Names, addresses, upstream trust: the destinations table applied."""

@@ -1,0 +1,1 @@
+"""What an operator wrote, and what follows from it for one request."""

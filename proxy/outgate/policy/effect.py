@@ -1,0 +1,34 @@
+"""Effect and mode: what a rule may ask for, and how much of it counts."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Effect(IntEnum):
+    """From the least to the most restrictive; the strictest wins. An answer is one of these too."""
+
+    ALLOW = 0
+    THROTTLE = 1
+    ESCALATE = 2
+    SANDBOX = 3
+    BLOCK = 4
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @property
+    def restricts(self) -> bool:
+        """Anything but allow."""
+        return self is not Effect.ALLOW
+
+
+class Mode(IntEnum):
+    """How much a rule, a file or a gate may do. Each is a ceiling for what is inside it."""
+
+    DISABLED = 0
+    OBSERVE = 1
+    ENFORCE = 2
+
+    def __str__(self) -> str:
+        return self.name.lower()

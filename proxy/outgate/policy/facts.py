@@ -1,0 +1,34 @@
+"""Facts: everything but the actions that a decision may depend on, gathered before deciding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from outgate.intake.agents import Agent
+    from outgate.intake.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """`now` is aware. `agent.since` may be None: then a rule that reads `agent.age` errs, and its error restricts.
+
+    `unread`: the body was wanted and is not there; what rules read of it (`data`, `params`) is missing, which is an error.
+    """
+
+    now: datetime
+    agent: Agent
+    request: Request
+    unread: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What deciding will ask for, known from the policy alone: gather these and no others."""
+
+    agent_since: bool
+    data: bool
+    """Some rule reads which data goes out: the body must be whole."""

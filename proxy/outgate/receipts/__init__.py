@@ -1,0 +1,1 @@
+"""The chained, signed record of decisions and outcomes; no I/O here."""

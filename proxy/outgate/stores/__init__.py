@@ -1,0 +1,1 @@
+"""What is kept, and where: memory, SQLite, append-only files."""
