@@ -20,7 +20,7 @@ type Json = str | int | bool | Sequence[Json] | Mapping[str, Json] | None
 def canonical(value: Json) -> bytes:
     """Give the RFC 8785 form. Raises EvidenceError for what has none."""
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # its alias is invariant in dict and list
+        return rfc8785.dumps(value)
     except (ValueError, RecursionError) as error:
         raise EvidenceError(f"no canonical form: {error}") from error
 

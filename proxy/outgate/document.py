@@ -75,7 +75,7 @@ def parse(text: str, source: str) -> Document:
     return Document(source=source, value=value, places=walk.places)
 
 
-def _place(mark: yaml.Mark | None) -> tuple[int, int]:
+def _place(mark: Any) -> tuple[int, int]:  # PyYAML has two Mark classes, one of them in C
     return (mark.line + 1, mark.column + 1) if mark else (0, 0)
 
 

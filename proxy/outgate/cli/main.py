@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from outgate.errors import ConfigError, UnavailableError
-
-if TYPE_CHECKING:
-    import click
 
 COMMANDS = {
     "run": "Run a command with its requests mapped, decided and recorded.",
@@ -27,12 +24,12 @@ COMMANDS = {
 
 
 class LazyGroup(TyperGroup):
-    """Lists every command, imports the one that is run."""
+    """Lists every command, imports the one that is run. `Any` where the base class names private types."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"outgate.cli.{cmd_name}")
@@ -40,7 +37,7 @@ class LazyGroup(TyperGroup):
         command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

@@ -1,0 +1,108 @@
+"""What one run did, counted as it happens: the end summary's numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from outgate.actions.action import Action
+    from outgate.policy.decision import Decision, Verdict
+    from outgate.policy.effect import Effect
+    from outgate.ports import Observer
+
+MOST_ROWS = 1000
+"""An agent must not fill our memory with new names: beyond this many, rows are only counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """One kind of thing that was stopped, or would have been: the row that a person reads."""
+
+    effect: Effect
+    name: str
+    resource: str
+    tier: str
+    why: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """An Observer that counts. One for a run; not for many agents."""
+
+    requests: int = 0
+    let_out: int = 0
+    outcomes: int = 0
+    accesses: Counter[str] = field(default_factory=Counter)
+    services: set[str] = field(default_factory=set)
+    stopped: Counter[Stop] = field(default_factory=Counter)
+    would_stop: Counter[Stop] = field(default_factory=Counter)
+    stopped_requests: int = 0
+    would_stop_requests: int = 0
+
+    def decided(self, agent: str, decision: Decision, seconds: float) -> None:  # noqa: ARG002
+        self.requests += 1
+        self.let_out += decision.lets_out
+        for verdict in decision.verdicts:
+            self._saw(verdict.action)
+        if decision.answer.restricts:
+            self.stopped_requests += 1
+            _count(self.stopped, _rows(decision, would=False))
+        elif decision.would.restricts:
+            self.would_stop_requests += 1
+            _count(self.would_stop, _rows(decision, would=True))
+
+    def concluded(self, agent: str, result: str, status: int | None) -> None:  # noqa: ARG002
+        self.outcomes += 1
+
+    def _saw(self, action: Action) -> None:
+        self.accesses[action.access.value] += 1
+        if len(self.services) < MOST_ROWS:
+            self.services.add(action.service if action.mapped else action.resource.partition("/")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Several observers as one."""
+
+    each: tuple[Observer, ...]
+
+    def decided(self, agent: str, decision: Decision, seconds: float) -> None:
+        for observer in self.each:
+            observer.decided(agent, decision, seconds)
+
+    def concluded(self, agent: str, result: str, status: int | None) -> None:
+        for observer in self.each:
+            observer.concluded(agent, result, status)
+
+
+def _count(into: Counter[Stop], rows: Iterable[Stop]) -> None:
+    for row in rows:
+        if row in into or len(into) < MOST_ROWS:
+            into[row] += 1
+
+
+def _rows(decision: Decision, *, would: bool) -> Iterable[Stop]:
+    strictest = decision.would if would else decision.answer
+    told = [v for v in decision.verdicts if (v.would if would else v.answer) is strictest]
+    if not told:
+        name = decision.verdicts[0].action.name if decision.verdicts else "request"
+        resource = decision.verdicts[0].action.resource if decision.verdicts else ""
+        yield Stop(effect=strictest, name=name, resource=resource, tier="?", why=decision.reason.value)
+    for verdict in told:
+        yield _row(verdict, strictest)
+
+
+def _row(verdict: Verdict, effect: Effect) -> Stop:
+    action = verdict.action
+    rules = [match.rule for match in verdict.matches if match.effect is effect]
+    return Stop(
+        effect=effect,
+        name=action.name,
+        resource=action.resource.partition("/")[0] if not action.mapped else action.resource,
+        tier=action.tier.name if action.mapped else "?",
+        why=(action.why if action.mapped and "otherwise" in rules[:1] else ", ".join(rules)) or action.why,
+    )
