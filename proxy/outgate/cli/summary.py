@@ -1,0 +1,98 @@
+"""What `outgate run` says before and after the agent; nothing in between."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from outgate.cli.text import clean, columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from outgate.app import RunReport
+    from outgate.telemetry.tally import Stop, Tally
+
+INDENT = " " * 9
+MOST_SHOWN = 8
+
+
+def opening_line(agent: str, policy: str, mode: str, fence: str) -> str:
+    """One line: who, under what, and how to watch."""
+    doing = "enforcing" if mode == "enforce" else "observing"
+    return f'outgate  agent "{agent}", policy {policy}, {doing}, {fence}. Live: outgate log -f'
+
+
+def closing(report: RunReport) -> Iterator[str]:
+    """The summary's lines."""
+    tally = report.tally
+    yield f"outgate  {report.agent} ended ({report.code}) after {_duration(report.seconds)}: {_totals(tally)}"
+    if tally.accesses:
+        yield INDENT + "  " + " · ".join(f"{n} {access}" for access, n in tally.accesses.most_common())
+    yield from _stops(tally)
+    yield from _around(report)
+    yield INDENT + _proof(report)
+    yield from _next(report)
+
+
+def _totals(tally: Tally) -> str:
+    if not tally.requests:
+        return "no requests came this way"
+    requests = _count(tally.requests, "request")
+    services = _count(len(tally.services), "service")
+    fate = f"{tally.stopped_requests} stopped" if tally.stopped_requests else "all let through"
+    return f"{requests}, {services}, {fate}"
+
+
+def _stops(tally: Tally) -> Iterator[str]:
+    if tally.stopped_requests:
+        yield INDENT + f"stopped, {tally.stopped_requests} of {tally.requests}:"
+        yield from _rows(tally.stopped.most_common())
+    if tally.would_stop_requests:
+        yield INDENT + f"had you enforced, {tally.would_stop_requests} of {tally.requests} would have been stopped:"
+        yield from _rows(tally.would_stop.most_common())
+
+
+def _rows(counted: list[tuple[Stop, int]]) -> Iterator[str]:
+    shown = [
+        (str(stop.effect), clean(stop.name), clean(stop.resource), stop.tier, clean(stop.why) + (f"  x {n}" if n > 1 else ""))
+        for stop, n in counted[:MOST_SHOWN]
+    ]
+    yield from (INDENT + "  " + line for line in columns(shown, widest=(9, 28, 24, 2, 40)))
+    if len(counted) > MOST_SHOWN:
+        yield INDENT + f"  and {len(counted) - MOST_SHOWN} more: outgate log --would"
+
+
+def _around(report: RunReport) -> Iterator[str]:
+    if report.around:
+        yield INDENT + f"tried to go around: {sum(report.around.values())}"
+    for what, n in report.around.most_common(MOST_SHOWN):
+        yield INDENT + f"  {clean(what)}" + (f"  x {n}" if n > 1 else "") + "   fence: refused"
+    if report.untrusting:
+        names = ", ".join(sorted(clean(host) for host in report.untrusting)[:MOST_SHOWN])
+        yield INDENT + f"did not trust our certificate: {names}   see outgate doctor"
+
+
+def _proof(report: RunReport) -> str:
+    decisions, outcomes = _count(report.decisions, "decision"), _count(report.outcomes, "outcome")
+    state = "log verified" if not report.broken else f"LOG DOES NOT VERIFY: {report.broken}"
+    return f"proof: {decisions}, {outcomes}, {state} ({report.writer})"
+
+
+def _next(report: RunReport) -> Iterator[str]:
+    if report.enforced or not report.tally.requests:
+        return
+    command = shlex.join(report.command)
+    yield INDENT + "next:  outgate policy suggest > outgate.yaml"
+    yield INDENT + f"       outgate run --policy outgate.yaml --enforce -- {command if len(command) <= 40 else '…'}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

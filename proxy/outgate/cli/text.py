@@ -1,0 +1,29 @@
+"""Text for a terminal: hostile characters made visible, columns that fit."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def clean(text: str) -> str:
+    """Show what an agent wrote without letting it drive the terminal: control, format and bidi characters show as escapes."""
+    return "".join(c if c.isprintable() and unicodedata.category(c) != "Cf" else f"\\u{ord(c):04x}" for c in text)
+
+
+def cut(text: str, width: int) -> str:
+    """At most `width` characters; an ellipsis says that there was more."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def columns(rows: Sequence[tuple[str, ...]], widest: tuple[int, ...]) -> Iterator[str]:
+    """Rows as aligned columns, two spaces apart, none wider than its bound."""
+    cells = [tuple(cut(cell, bound) for cell, bound in zip(row, widest, strict=True)) for row in rows]
+    if not cells:
+        return
+    widths = [max(len(row[i]) for row in cells) for i in range(len(widest))]
+    for row in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
