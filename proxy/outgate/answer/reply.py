@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A whole HTTP response. Header names are as they go on the wire; no Content-Length (the plane adds it)."""
+    """A whole HTTP response. Header names are as they go on the wire; no Content-Length (the plane adds it).
+
+    `reason` is the reason phrase of an HTTP/1.1 status line, printable ASCII; where it is empty, the standard one.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes = field(default=b"", repr=False)
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +36,5 @@ class Refusal:
     """The receipt's id, so that a person can find it."""
     actions: tuple[str, ...] = ()
     """Names with their resource, as the agent would say them."""
+    retry_after: timedelta | None = None
+    """When trying the same again makes sense; said of throttle and escalate only."""
