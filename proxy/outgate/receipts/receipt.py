@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote_plus
+
+from outgate.digest import canonical, sent_digest, sha256
+from outgate.errors import EvidenceError
+from outgate.intake.request import NoBody, Request, Unreadable, UnreadBody, WholeBody
+from outgate.receipts.mask import masked_host, printable, text, without_userinfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from outgate.digest import Json
+    from outgate.intake.agents import Agent
+    from outgate.intake.request import Body
+    from outgate.policy.decision import Decision, Match, Verdict
+
+VERSION = 1
+MOST_BYTES = 64 * 1024
+"""Of one receipt in canonical form: C2SP tlog-tiles counts an entry's length in 16 bits."""
+
+MOST_INTEGER = 2**53 - 1
+"""RFC 8785 writes numbers as IEEE 754 doubles: beyond this, two integers read alike."""
+
+_MOST_ACTIONS, _MOST_RULES, _MOST_NAMES = 32, 32, 32
+_MOST_ABOUT, _MOST_DEPTH = 16 * 1024, 8
 
 
 class Result(StrEnum):
@@ -31,3 +59,201 @@ class Outcome:
     received: int = 0
     body: str = ""
     error: str = ""
+
+
+class Place(Protocol):
+    """Where a receipt stands."""
+
+    @property
+    def writer(self) -> str: ...
+    @property
+    def seq(self) -> int: ...
+
+
+class Address(Protocol):
+    """Where a request was sent, and by which name."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def address_port(self) -> int: ...
+    @property
+    def via(self) -> str | None: ...
+
+
+def decision_body(  # noqa: PLR0913  # everything that a decision depends on, and what came of it
+    *, at: datetime, agent: Agent, request: Request | Unreadable, decision: Decision, policy: str, pin: Address | None
+) -> dict[str, Json]:
+    """Write down a decision. Never a header's value, never a body; the query by its names, credentials in paths masked.
+
+    The exact bytes that leave are held by `sent` alone (digest.sent_digest).
+    """
+    verdicts = _strictest(decision.verdicts)
+    rules = _rules(verdicts)
+    return {
+        "type": "decision",
+        "at": timestamp(at),
+        "agent": _agent(agent),
+        "request": _request(request) if isinstance(request, Request) else _unreadable(request),
+        "actions": [_action(verdict) for verdict in verdicts[:_MOST_ACTIONS]],
+        "actionsLeftOut": max(0, len(verdicts) - _MOST_ACTIONS),
+        "rules": rules[:_MOST_RULES],
+        "rulesLeftOut": max(0, len(rules) - _MOST_RULES),
+        "policy": policy,
+        "answer": str(decision.answer),
+        "would": str(decision.would),
+        "reason": decision.reason.value,
+        "tell": text(decision.tell, 1024),
+        "why": text(decision.why, 1024),
+        "pin": _pin(pin) if pin is not None else None,
+    }
+
+
+def outcome_body(of: Place, at: datetime, outcome: Outcome) -> dict[str, Json]:
+    """Write down what became of a request that was let out."""
+    return {
+        "type": "outcome",
+        "at": timestamp(at),
+        "of": {"writer": of.writer, "seq": of.seq},
+        "result": outcome.result.value,
+        "status": outcome.status,
+        "sent": outcome.sent,
+        "received": outcome.received,
+        "body": outcome.body,
+        "error": text(outcome.error, 512),
+    }
+
+
+def event_body(what: str, at: datetime, agent: Agent | None, about: Mapping[str, Json]) -> dict[str, Json]:
+    """Write down something that matters and is no decision. `agent` is None where the gate itself did it.
+
+    Raises EvidenceError for what has no canonical form.
+    """
+    if what in {"decision", "outcome"}:
+        raise EvidenceError(f"'{what}' is not an event")
+    said = _plain(about)
+    size = len(canonical(said))
+    if size > _MOST_ABOUT:
+        said = {"cut": f"{size} bytes", "digest": sha256(canonical(said))}
+    return {"type": what, "at": timestamp(at), "agent": _agent(agent) if agent else None, "about": said}
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339, UTC, milliseconds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _agent(agent: Agent) -> dict[str, Json]:
+    return {
+        "id": agent.id,
+        "team": printable(agent.team, 128),
+        "owner": printable(agent.owner, 128),
+        "since": timestamp(agent.since) if agent.since else None,
+    }
+
+
+def _request(request: Request) -> dict[str, Json]:
+    sent = sent_digest(method=request.method, scheme=request.scheme, host=request.host, port=request.port, target=request.target)
+    return {
+        "method": text(request.method, 64),
+        "scheme": request.scheme,
+        "host": printable(masked_host(request.host), 320),
+        "port": request.port,
+        "path": text(request.path, 2048),
+        "query": _names(request.query),
+        "sent": sent,
+        "version": printable(request.version, 64),
+        "websocket": request.websocket,
+        "body": _body(request.body),
+    }
+
+
+def _unreadable(request: Unreadable) -> dict[str, Json]:
+    return {"unreadable": text(request.why, 512), "status": request.status, "host": text(request.host, 320)}
+
+
+def _names(query: str | None) -> list[str] | None:
+    """The names in a query, in order; of a part without `=` not even that, because it may be the value itself."""
+    if query is None:
+        return None
+    parts = query.split("&", _MOST_NAMES)
+    names = [text(unquote_plus(part.partition("=")[0]), 64) if "=" in part else "" for part in parts[:_MOST_NAMES]]
+    return [*names, "…"] if len(parts) > _MOST_NAMES else names
+
+
+def _body(body: Body) -> dict[str, Json]:
+    match body:
+        case NoBody():
+            return {"read": "none", "length": 0}
+        case WholeBody(content):
+            return {"read": "whole", "length": len(content)}
+        case UnreadBody(length):
+            return {"read": "not", "length": length}
+
+
+def _strictest(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """As they came; the strictest first where not all can be shown."""
+    if len(verdicts) <= _MOST_ACTIONS:
+        return verdicts
+    return tuple(sorted(verdicts, key=lambda verdict: (verdict.answer, verdict.would), reverse=True))
+
+
+def _action(verdict: Verdict) -> dict[str, Json]:
+    action = verdict.action
+    return {
+        "name": text(action.name, 96),
+        "resource": text(action.resource, 160),
+        "access": action.access.value,
+        "tier": int(action.tier),
+        "count": min(action.count, MOST_INTEGER),
+        "confidence": action.confidence.value,
+        "mapped": action.mapped,
+        "data": sorted(action.data),
+        "answer": str(verdict.answer),
+        "would": str(verdict.would),
+        "why": text(action.why, 96),
+    }
+
+
+def _rules(verdicts: Iterable[Verdict]) -> list[dict[str, Json]]:
+    seen: dict[tuple[str, int, int, str], Match] = {}
+    for verdict in verdicts:
+        for match in verdict.matches:
+            seen.setdefault((match.rule, match.effect, match.mode, match.error), match)
+    return [
+        {"id": printable(m.rule, 128), "effect": str(m.effect), "mode": str(m.mode), "error": text(m.error, 96)}
+        for m in sorted(seen.values(), key=lambda m: (m.mode, m.effect), reverse=True)
+    ]
+
+
+def _pin(pin: Address) -> dict[str, Json]:
+    return {
+        "name": printable(masked_host(pin.name), 320),
+        "port": pin.port,
+        "address": printable(pin.address, 64),
+        "addressPort": pin.address_port,
+        "via": printable(without_userinfo(pin.via), 512) if pin.via is not None else None,
+    }
+
+
+def _plain(value: Json, depth: int = 0) -> Json:
+    """Text masked and bounded, whatever holds it; what is nested too deeply says so."""
+    if isinstance(value, str):
+        return text(value, 1024)
+    if value is None or isinstance(value, int):
+        return value
+    if not isinstance(value, Mapping | Sequence):
+        raise EvidenceError(f"a {type(value).__name__} has no place in a receipt")
+    if depth >= _MOST_DEPTH:
+        return "…(nested too deeply)"
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(inner, depth + 1) for key, inner in value.items()}
+    return [_plain(inner, depth + 1) for inner in value]
+
+
+def _key(name: str) -> str:
+    return text(name.encode("ascii", "backslashreplace").decode(), 128)
