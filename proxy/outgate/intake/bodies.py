@@ -193,7 +193,7 @@ def form(text: str) -> tuple[tuple[str, str], ...] | Undecodable:
         return Undecodable("The form or query is too long or has a broken percent-escape.")
     try:
         return tuple(_field(pair) for pair in pairs)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return Undecodable("The form or query is not UTF-8.")
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote_to_bytes
 
-from outgate.intake.destination import canonical_authority, canonical_port, host_of_address
+from outgate.intake.destination import canonical_authority, host_of_address
 from outgate.intake.request import NoBody, Request, Unreadable, UnreadBody, default_port
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _LENGTH = re.compile(r"0|[1-9][0-9]{0,15}")
 _TOKENS = re.compile(r"[\t ]*,[\t ]*")
 _WEBSOCKET_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 _DECODINGS = 4
+_NO_PORT = 0
 
 _HOP_BY_HOP = frozenset(
     {
@@ -80,12 +81,13 @@ def read(raw: RawRequest) -> Request | Unreadable:
 
 def read_connect(target: bytes) -> tuple[str, int] | Unreadable:
     """Read what CONNECT names: a canonical host and a port that must be there."""
-    host, _, port = target.decode("latin-1").rpartition(":")
     try:
-        number = canonical_port(port)
-        return canonical_authority(host, number)[0], number
+        host, port = canonical_authority(target.decode("latin-1"), _NO_PORT)
     except ValueError as error:
         return Unreadable(status=400, why=str(error), host=_printable(target))
+    if port == _NO_PORT:
+        return Unreadable(status=400, why="CONNECT names no port.", host=_printable(target))
+    return host, port
 
 
 def lines_to_send(request: Request) -> tuple[tuple[bytes, bytes], ...]:
