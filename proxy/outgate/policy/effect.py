@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Effect(IntEnum):
@@ -32,3 +37,8 @@ class Mode(IntEnum):
 
     def __str__(self) -> str:
         return self.name.lower()
+
+
+EFFECTS: Mapping[str, Effect] = MappingProxyType({str(effect): effect for effect in Effect})
+MODES: Mapping[str, Mode] = MappingProxyType({str(mode): mode for mode in Mode})
+"""By the words that operators use."""

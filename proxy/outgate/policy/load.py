@@ -1,0 +1,157 @@
+"""Load: policy files as text to one policy, or every problem in all of them. Reads no files itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from outgate.digest import canonical, sha256
+from outgate.document import parse
+from outgate.errors import ConfigError, Problem
+from outgate.policy import load_rule, load_tables
+from outgate.policy.conditions import language
+from outgate.policy.effect import MODES, Mode
+from outgate.policy.form import FORM, RULE
+from outgate.policy.names import MISSING, NAMES, PARAM_KINDS, Kind, Name, during, param
+from outgate.policy.part import Part
+from outgate.policy.rule import Policy
+from outgate.policy.shapes import Named, problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from outgate.actions.catalog import Catalog
+    from outgate.policy.hours import Hours
+    from outgate.policy.rule import Otherwise, Rule
+
+
+def load(sources: Iterable[tuple[str, str]], catalog: Catalog, *, mode: Mode | None = None) -> Policy:
+    """Read files, given as (source, text), into one policy: the union of their rules, the strictest of what they say otherwise.
+
+    `mode` takes the place of every file's own ceiling. Raises ConfigError with everything that is wrong in any of them.
+    """
+    loader = _Loader(catalog=catalog)
+    for source, text in sources:
+        loader.read(source, text)
+    policy = loader.policy()
+    return policy if mode is None else policy.with_mode(mode)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Loader:
+    catalog: Catalog
+    found: list[Problem] = field(default_factory=list)
+    files: list[Part] = field(default_factory=list)
+
+    def read(self, source: str, text: str) -> None:
+        try:
+            document = parse(text, source)
+        except ConfigError as error:
+            self.found.extend(error.problems)
+            return
+        self.found.extend(problems(FORM, document))
+        self.files.append(Part(document=document, text=text, found=self.found))
+
+    def policy(self) -> Policy:
+        zones = {id(file): load_tables.zone(file) for file in self.files if file.at("hours").value}
+        hours = self._merged("hours", lambda part, file: load_tables.hours(part, zones[id(file)]))
+        approvers = self._merged("approvers", lambda part, _: load_tables.approvers(part))
+        mocks = self._merged("mocks", lambda part, _: load_tables.mock(part, self.catalog.services()))
+        names = self._names(hours)
+        rules = self._rules(names)
+        otherwise = self._otherwise()
+        self._require_words()
+        if self.found:
+            raise ConfigError(*sorted(set(self.found)))
+        return Policy(
+            name="+".join(dict.fromkeys(file.at("policy").value for file in self.files)),
+            digest=_digest(self.files),
+            mode=max(_mode(file) for file in self.files),
+            language=language(names),
+            rules=rules,
+            otherwise=otherwise,
+            approvers=approvers,
+            hours=hours,
+            mocks=mocks,
+        )
+
+    def _rules(self, names: Mapping[str, Name]) -> tuple[Rule, ...]:
+        known = language(names)
+        approvers = self._said("approvers")
+        rules: dict[str, Rule] = {}
+        for file in self.files:
+            around = load_rule.Surroundings(catalog=self.catalog, language=known, approvers=approvers, ceiling=_mode(file))
+            for part in self._sound_rules(file):
+                rule = load_rule.rule(part, around)
+                if rule.id in rules:
+                    part.at("id").say(f"rule '{rule.id}' is already at {_where(rules[rule.id])}, give this one another id")
+                rules.setdefault(rule.id, rule)
+        return tuple(rules.values())
+
+    def _otherwise(self) -> tuple[Otherwise, ...]:
+        approvers = self._said("approvers")
+        parts = [(file.at("otherwise"), _mode(file)) for file in self.files]
+        return tuple(
+            load_tables.otherwise(part, approvers, mode)
+            for part, mode in parts
+            if part.value is not None and not problems(FORM.keys["otherwise"], part.document, part.path)
+        )
+
+    def _names(self, hours: Mapping[str, Hours]) -> dict[str, Name]:
+        """Everything that conditions may read in this policy."""
+        params = {name: PARAM_KINDS[kind] for name, kind in self.catalog.params().items()}
+        for file in self.files:
+            for part in self._sound_rules(file):
+                for name in load_rule.open_params(part, self.catalog):
+                    params.setdefault(name, Kind.ANY)
+        return {
+            **NAMES,
+            **{f"during.{name}": Name(Kind.BOOL, lambda *_: MISSING) for name in self._said("hours")},
+            **{f"during.{name}": during(of) for name, of in hours.items()},
+            **{f"params.{name}": param(name, kind) for name, kind in params.items()},
+        }
+
+    def _merged[T](self, key: str, build: Callable[[Part, Part], T | None]) -> dict[str, T]:
+        """One table of all files. A name may be said twice if it is said alike."""
+        of = FORM.keys[key]
+        made: dict[str, T] = {}
+        for file in self.files:
+            for part in file.at(key).entries():
+                sound = isinstance(of, Named) and isinstance(part.value, dict) and not problems(of.of, part.document, part.path)
+                built = build(part, file) if sound else None
+                if built is not None and made.setdefault(part.name, built) != built:
+                    part.say(f"'{part.name}' means something else in another file, give it another name", key=True)
+        return made
+
+    def _said(self, key: str) -> frozenset[str]:
+        """Names that stand in a table of some file, well-formed or not: one mistake is reported once."""
+        return frozenset(part.name for file in self.files for part in file.at(key).entries())
+
+    def _sound_rules(self, file: Part) -> Iterator[Part]:
+        parts = file.at("rules").entries() if isinstance(file.at("rules").value, list) else ()
+        return (part for part in parts if not problems(RULE, part.document, part.path))
+
+    def _require_words(self) -> None:
+        """A policy that is silent is no permission."""
+        speaking = [file for file in self.files if file.at("otherwise").value is not None]
+        if not self.files:
+            if not self.found:
+                self.found.append(Problem(source="policy", message="no policy was given, name a file"))
+        elif not speaking:
+            self.files[0].say("nothing says what holds where no rule allows, add otherwise: block, or a table by tier")
+        elif all(_mode(file) is Mode.DISABLED for file in speaking):
+            speaking[0].at("mode").say("a policy that is disabled decides nothing, use mode: observe to try it")
+
+
+def _mode(file: Part) -> Mode:
+    """What a file may do at most; one that does not say so is enforced."""
+    return MODES.get(file.at("mode").value, Mode.ENFORCE)
+
+
+def _where(rule: Rule) -> str:
+    return f"{rule.place.source}:{rule.place.line}" if rule.place else "another place"
+
+
+def _digest(files: list[Part]) -> str:
+    """The content, whatever the files are called and in whichever order they came."""
+    return sha256(b"\n".join(sorted(canonical(file.document.value) for file in files)))

@@ -1,0 +1,198 @@
+"""Load one rule: what is written, checked against the catalog and the language, as a Rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from outgate.errors import Problem
+from outgate.policy.conditions import Condition, dotted, reads
+from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
+from outgate.policy.matching import Scope, Test, folds, reader, wanted
+from outgate.policy.reach import is_open, reach, unknown
+from outgate.policy.rule import OTHERWISE, Rule
+from outgate.policy.shapes import meant
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from outgate.actions.catalog import Catalog, Operation
+    from outgate.policy.conditions import Complaint, Language
+    from outgate.policy.part import Part
+
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a rule is checked against."""
+
+    catalog: Catalog
+    language: Language
+    approvers: Collection[str]
+    ceiling: Mode
+
+
+def rule(part: Part, around: Surroundings) -> Rule:
+    """Give the rule that is written at `part`, which has the form of one. What is wrong with it is said there."""
+    effect = EFFECTS[part.at("effect").value]
+    scope = _scope(part.at("match"), around.catalog, permits=not effect.restricts)
+    if part.at("id").value == OTHERWISE:
+        part.at("id").say("'otherwise' is how a decision names the default, give this rule another id")
+    return Rule(
+        id=part.at("id").value,
+        scope=scope,
+        effect=effect,
+        when=_condition(part.at("when"), scope, around),
+        unless=_condition(part.at("unless"), scope, around),
+        on_error=_on_error(part.at("onError"), effect),
+        mode=MODES[part.at("mode").value or "enforce"],
+        ceiling=around.ceiling,
+        tell=_sentence(part.at("tell")),
+        to=_to(part, effect, around.approvers),
+        why=_sentence(part.at("why")),
+        place=part.place,
+    )
+
+
+def open_params(part: Part, catalog: Catalog) -> frozenset[str]:
+    """Parameters that a rule may read though no table lists them: of operations whose callers choose them."""
+    scope = _tests_only(part.at("match"))
+    reached = reach(scope, catalog)
+    if not reached or not all(map(is_open, reached)):
+        return frozenset()
+    texts = [str(part.at(key).value or "") for key in ("when", "unless")]
+    return frozenset(chain.from_iterable(_params(text) for text in texts))
+
+
+def _tests_only(match: Part) -> Scope:
+    tests = (Test(key=p.name, wanted=wanted(p.texts()), permits=True, read=reader(p.name)) for p in match.entries())
+    return Scope(tests=tuple(tests))
+
+
+def _scope(match: Part, catalog: Catalog, *, permits: bool) -> Scope:
+    scope = Scope(tests=tuple(_test(part, catalog, permits=permits) for part in match.entries()))
+    named = {key for key in ("service", "action") if scope.test(key)}
+    if len(named) == 2 and not reach(scope, catalog) and not _generic(scope):
+        match.say("no action of this service is one of these actions, name the action alone")
+    for part in match.entries():
+        if part.name.startswith("params."):
+            _check_param(part, part.name.removeprefix("params."), scope, catalog)
+    return scope
+
+
+def _generic(scope: Scope) -> bool:
+    """`http` and its methods: not all of them are listed."""
+    service = scope.test("service")
+    return service is not None and service.wanted.has("http")
+
+
+def _test(part: Part, catalog: Catalog, *, permits: bool) -> Test:
+    key = part.name
+    for said, place in part.each():
+        if key in {"service", "action"} and (wrong := unknown(key, said, catalog)) is not None:
+            place.say(wrong)
+        if key == "host" and (wrong := _wrong_host(said)) is not None:
+            place.say(wrong)
+    fold = folds(key) and not permits
+    said_values = [value.lower() if key == "host" else value for value in part.texts()]
+    return Test(key=key, wanted=wanted(said_values, fold=fold), permits=permits, fold=fold, read=reader(key))
+
+
+def _wrong_host(host: str) -> str | None:
+    if host.startswith("*.") and (host[2:].replace(".", "").isdigit() or "." not in host[2:]):
+        return f"'{host}' is too wide, '*.' goes before a name of two labels or more, as in *.example.com"
+    return None
+
+
+def _condition(part: Part, scope: Scope, around: Surroundings) -> Condition | None:
+    text = part.value
+    if text is None:
+        return None
+    before = len(part.found)
+    for name in sorted(reads(text, around.language.names)):
+        if name.startswith("params."):
+            _check_param(part, name.removeprefix("params."), scope, around.catalog)
+    if len(part.found) > before:
+        return None
+    made = around.language.compile(text)
+    if isinstance(made, Condition):
+        return made
+    for complaint in made:
+        part.found.append(_inside(part, complaint))
+    return None
+
+
+def _check_param(part: Part, name: str, scope: Scope, catalog: Catalog) -> None:
+    """A parameter must be one of every operation that the rule meets: where it is missing, a restriction errs and blocks."""
+    reached = reach(scope, catalog)
+    closed = [operation for operation in reached if not is_open(operation)]
+    without = [operation for operation in closed if name not in operation.params]
+    if not without:
+        return
+    known = {param for operation in closed for param in operation.params}
+    if name not in known:
+        part.say(f"unknown parameter 'params.{name}'{_meant_param(name, known)}")
+    else:
+        part.say(f"'params.{name}' is no parameter of {_named(without)}, which this rule meets too; narrow it with match: action")
+
+
+def _meant_param(name: str, known: set[str]) -> str:
+    if not known:
+        return ", nothing that this rule meets has typed parameters"
+    return meant(f"params.{name}", [f"params.{one}" for one in known])
+
+
+def _named(operations: list[Operation]) -> str:
+    names = [operation.name for operation in operations[:_MOST_NAMED]]
+    more = len(operations) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def _params(text: str) -> Iterator[str]:
+    for path in dotted(text):
+        root, _, rest = path.partition(".")
+        if root == "params" and rest:
+            yield rest.partition(".")[0]
+
+
+def _on_error(part: Part, effect: Effect) -> Effect:
+    if part.value is None:
+        return Effect.BLOCK
+    wanted_effect = EFFECTS[part.value]
+    if not effect.restricts:
+        part.say("an allow rule that can't be judged never matches, leave onError out", key=True)
+    elif wanted_effect < effect:
+        part.say(f"onError: {part.value} is weaker than effect: {effect}, use {effect} or stricter")
+    return max(effect, wanted_effect)
+
+
+def _to(part: Part, effect: Effect, approvers: Collection[str]) -> str:
+    to = part.at("to")
+    if to.value is None:
+        return ""
+    if effect is not Effect.ESCALATE and part.at("onError").value != "escalate":
+        to.say("'to' says who approves, and this rule asks nobody; use effect: escalate or leave it out", key=True)
+    if to.value not in approvers:
+        to.say(f"no approvers '{to.value}' are in this policy{meant(to.value, approvers)}")
+    return str(to.value)
+
+
+def _sentence(part: Part) -> str:
+    return " ".join(str(part.value or "").split())
+
+
+def _inside(part: Part, complaint: Complaint) -> Problem:
+    """The place of a complaint in the file: exact in plain and quoted text on one line, and in `|` blocks."""
+    where = part.place
+    lines = part.text.splitlines()
+    start = lines[where.line - 1][where.column - 1 :] if 0 < where.line <= len(lines) else ""
+    line, column = where.line, where.column
+    if start[:1] == "|":
+        line = where.line + complaint.line
+        body = lines[line - 1] if line <= len(lines) else ""
+        column = len(body) - len(body.lstrip()) + complaint.column
+    elif start[:1] != ">" and "\n" not in part.value and complaint.line == 1:
+        column += complaint.column - 1 + (start[:1] in {"'", '"'})
+    return Problem(source=where.source, line=line, column=column, message=complaint.message)

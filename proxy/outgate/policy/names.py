@@ -1,0 +1,146 @@
+"""Names: what a condition may read, of which type, and where the value comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from outgate.actions.action import Money
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from outgate.actions.action import Action
+    from outgate.policy.facts import Facts
+    from outgate.policy.hours import Hours
+
+MOST_ITEMS = 1000
+"""In a list that a condition reads. A longer one is missing, and missing restricts: never cut, never looped over for long."""
+
+
+class Kind(Enum):
+    """The type of a name; the words are for messages."""
+
+    TEXT = "text"
+    INT = "a whole number"
+    BOOL = "true or false"
+    TEXTS = "a list of texts"
+    LABELS = "a table of texts"
+    MONEY = "an amount"
+    DURATION = "a duration"
+    TIME = "a time"
+    ANY = "of any type"
+
+
+class Missing(Enum):
+    """Not there, or not of the type that was promised: reading it is an error."""
+
+    MISSING = "missing"
+
+
+type Value = str | int | bool | list[str] | dict[str, str] | dict[str, str | int] | timedelta | datetime
+type Getter = Callable[[Action, Facts], Value | Missing]
+
+MISSING = Missing.MISSING
+PARAM_KINDS: Mapping[str, Kind] = {
+    "string": Kind.TEXT, "int": Kind.INT, "bool": Kind.BOOL, "money": Kind.MONEY, "list": Kind.TEXTS,
+}  # fmt: skip
+"""The catalog's words for the types of parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What stands behind a name."""
+
+    kind: Kind
+    get: Getter
+
+
+def _age(_: Action, facts: Facts) -> timedelta | Missing:
+    return MISSING if facts.agent.since is None else facts.now - facts.agent.since
+
+
+def _data(action: Action, facts: Facts) -> Value | Missing:
+    return MISSING if facts.unread else _listed(sorted(action.data))
+
+
+def _given(action: Action, facts: Facts) -> Value | Missing:
+    return MISSING if facts.unread else _listed(sorted(action.params))
+
+
+def _resource(action: Action, facts: Facts) -> str | Missing:
+    return MISSING if facts.unread and not action.resource else action.resource
+
+
+def _listed(texts: list[str]) -> list[str] | Missing:
+    return texts if len(texts) <= MOST_ITEMS else MISSING
+
+
+NAMES: Mapping[str, Name] = {
+    "agent.id": Name(Kind.TEXT, lambda _, facts: facts.agent.id),
+    "agent.team": Name(Kind.TEXT, lambda _, facts: facts.agent.team),
+    "agent.owner": Name(Kind.TEXT, lambda _, facts: facts.agent.owner),
+    "agent.age": Name(Kind.DURATION, _age),
+    "agent.permissions": Name(Kind.TEXTS, lambda _, facts: _listed(sorted(facts.agent.permissions))),
+    "agent.labels": Name(Kind.LABELS, lambda _, facts: dict(facts.agent.labels)),
+    "action.name": Name(Kind.TEXT, lambda action, _: action.name),
+    "action.service": Name(Kind.TEXT, lambda action, _: action.service),
+    "action.operation": Name(Kind.TEXT, lambda action, _: action.operation),
+    "action.resource": Name(Kind.TEXT, _resource),
+    "action.access": Name(Kind.TEXT, lambda action, _: action.access.value),
+    "action.tier": Name(Kind.TEXT, lambda action, _: action.tier.name),
+    "action.count": Name(Kind.INT, lambda action, _: action.count),
+    "action.mapped": Name(Kind.BOOL, lambda action, _: action.mapped),
+    "request.method": Name(Kind.TEXT, lambda _, facts: facts.request.method),
+    "request.scheme": Name(Kind.TEXT, lambda _, facts: facts.request.scheme),
+    "request.host": Name(Kind.TEXT, lambda _, facts: facts.request.host),
+    "request.port": Name(Kind.INT, lambda _, facts: facts.request.port),
+    "request.path": Name(Kind.TEXT, lambda _, facts: facts.request.path),
+    "data": Name(Kind.TEXTS, _data),
+    "params": Name(Kind.TEXTS, _given),
+    "now": Name(Kind.TIME, lambda _, facts: facts.now),
+}
+
+
+def during(hours: Hours) -> Name:
+    """`during.<name>`: whether now is in those hours."""
+    return Name(Kind.BOOL, lambda _, facts: hours.has(facts.now))
+
+
+def param(name: str, kind: Kind) -> Name:
+    """`params.<name>`: missing where it was not given, where nobody read it, or where it is not of its kind."""
+
+    def get(action: Action, facts: Facts) -> Value | Missing:
+        if facts.unread or name not in action.params:
+            return MISSING
+        value = action.params[name]
+        return _plain(value) if kind is Kind.ANY or kind is _kind(value) else MISSING
+
+    return Name(kind, get)
+
+
+def _kind(value: str | int | bool | Money | tuple[str, ...]) -> Kind:  # noqa: FBT001  # one of the types of a parameter
+    match value:
+        case bool():
+            return Kind.BOOL
+        case str():
+            return Kind.TEXT
+        case int():
+            return Kind.INT
+        case Money():
+            return Kind.MONEY
+        case tuple():
+            return Kind.TEXTS
+
+
+def _plain(value: str | int | bool | Money | tuple[str, ...]) -> Value | Missing:  # noqa: FBT001
+    match value:
+        case Money():
+            money: dict[str, str | int] = {"minor": value.minor, "currency": value.currency}
+            return money
+        case tuple():
+            return _listed(list(value))
+        case _:
+            return value

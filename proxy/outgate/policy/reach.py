@@ -1,0 +1,77 @@
+"""Reach: which known operations a rule can meet, and what it names that nobody knows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from outgate.policy.shapes import meant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from outgate.actions.catalog import Catalog, Operation
+    from outgate.policy.matching import Scope, Test
+
+_ANY_METHOD = re.compile(r"http\.[A-Z][A-Z_-]{0,31}")
+"""What no service file knows is `http.` and its method; every method is possible."""
+
+
+def unknown(key: str, said: str, catalog: Catalog) -> str | None:
+    """What is wrong with an action or a service that a rule names; None where it can be met."""
+    if key == "service":
+        found = any(_meets(said, service) for service in catalog.services())
+        return None if found else f"no service '{said}' is known{meant(said, catalog.services())}"
+    if _ANY_METHOD.fullmatch(said) or any(_meets(said, operation.name) for operation in catalog.operations()):
+        return None
+    return f"no action '{said}' is known{_meant_action(said, catalog)}"
+
+
+def _meant_action(said: str, catalog: Catalog) -> str:
+    """The nearest action; where the service is known, of that service."""
+    names = [operation.name for operation in catalog.operations()]
+    own = [operation.name for operation in catalog.operations() if said.startswith(f"{operation.service}.")]
+    remedy = meant(said, own or names)
+    if remedy or own:
+        return remedy
+    return meant(said.partition(".")[0], catalog.services()) or ", see `outgate explain` for the name of a request's action"
+
+
+def reach(scope: Scope, catalog: Catalog) -> tuple[Operation, ...]:
+    """The operations that a scope can meet, by service, action and access. Tiers depend on the request: they are not asked."""
+    named = tuple(operation for operation in catalog.operations() if _named(scope, operation))
+    access = scope.test("access")
+    if access is None:
+        return named
+    return tuple(operation for operation in named if access.wanted.has(operation.access.value)) or named
+
+
+def is_open(operation: Operation) -> bool:
+    """Whether the request chooses the rest of the name, and its parameters."""
+    return operation.operation.endswith("*")
+
+
+def _named(scope: Scope, operation: Operation) -> bool:
+    return all(_wants(scope.test(key), name) for key, name in (("service", operation.service), ("action", operation.name)))
+
+
+def _wants(test: Test | None, name: str) -> bool:
+    return test is None or any(_meets(said, name) for said in _said(test))
+
+
+def _said(test: Test) -> Iterator[str]:
+    yield from test.wanted.texts
+    yield from ("*".join(parts) for parts in test.wanted.globs)
+
+
+def _meets(one: str, other: str) -> bool:
+    """Whether some text fits both patterns, in each of which `*` is any text."""
+    head, other_head = one.partition("*")[0], other.partition("*")[0]
+    if "*" not in one and "*" not in other:
+        return one == other
+    if "*" not in one or "*" not in other:
+        pattern, text = (one, other) if "*" in one else (other, one)
+        return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text) is not None
+    tail, other_tail = one.rpartition("*")[2], other.rpartition("*")[2]
+    heads = head.startswith(other_head) or other_head.startswith(head)
+    return heads and (tail.endswith(other_tail) or other_tail.endswith(tail))

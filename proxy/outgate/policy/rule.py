@@ -1,0 +1,135 @@
+"""Rule and policy: what an operator wrote, checked and ready to decide with. A policy is a set, without order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from outgate.policy.effect import Effect, Mode
+from outgate.policy.index import Index
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from outgate.actions.action import Action
+    from outgate.errors import Problem
+    from outgate.policy.conditions import Condition, Language
+    from outgate.policy.hours import Hours
+    from outgate.policy.matching import Scope
+
+OTHERWISE = "otherwise"
+"""The id under which a decision names what holds where no rule allows. No rule may have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Where `scope` and conditions hold, ask for `effect`.
+
+    `mode` is the rule's own, `ceiling` its file's. `on_error` is what a restriction asks for when it can't be told whether
+    it holds; never less than `effect`. `place` is where it stands, for messages.
+    """
+
+    id: str
+    scope: Scope
+    effect: Effect
+    when: Condition | None = None
+    unless: Condition | None = None
+    on_error: Effect = Effect.BLOCK
+    mode: Mode = Mode.ENFORCE
+    ceiling: Mode = Mode.ENFORCE
+    tell: str = ""
+    to: str = ""
+    why: str = ""
+    place: Problem | None = field(default=None, compare=False)
+
+    @property
+    def acts(self) -> Mode:
+        """How much it does: never more than its file."""
+        return min(self.mode, self.ceiling)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return tuple(condition for condition in (self.when, self.unless) if condition is not None)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The names that its conditions read."""
+        return frozenset().union(*(condition.reads for condition in self.conditions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Otherwise:
+    """What one file says where no rule allows: by tier, and for what no table knows by whether it reads."""
+
+    tiers: tuple[Effect, Effect, Effect, Effect]
+    read: Effect
+    other: Effect
+    to: str = ""
+    ceiling: Mode = Mode.ENFORCE
+
+    def effect(self, action: Action) -> Effect:
+        if action.mapped:
+            return self.tiers[action.tier]
+        return self.read if action.access.only_reads else self.other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approvers:
+    """Who may approve: `need` of `of` (names of people, or `group:` and a group's name), within a time."""
+
+    need: int
+    of: tuple[str, ...]
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mock:
+    """What answers instead of a real service: another address, or canned answers where `url` is empty."""
+
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Everything loaded, as one set.
+
+    `digest` names what was written; it does not change with `with_mode`. `mode` is the most that anything in it may do.
+    """
+
+    name: str
+    digest: str
+    mode: Mode
+    language: Language = field(compare=False, repr=False)
+    rules: tuple[Rule, ...] = ()
+    otherwise: tuple[Otherwise, ...] = ()
+    approvers: Mapping[str, Approvers] = field(default_factory=dict)
+    hours: Mapping[str, Hours] = field(default_factory=dict)
+    mocks: Mapping[str, Mock] = field(default_factory=dict)
+    index: Index = field(init=False, compare=False, repr=False)
+    reads: frozenset[str] = field(init=False, compare=False, repr=False)
+    """Every name that some rule's condition reads, of rules that do anything."""
+
+    def __post_init__(self) -> None:
+        acting = tuple(rule for rule in self.rules if rule.acts is not Mode.DISABLED)
+        object.__setattr__(self, "index", Index.of(acting))
+        object.__setattr__(self, "reads", frozenset().union(*(rule.reads for rule in acting)))
+
+    def with_mode(self, mode: Mode) -> Policy:
+        """The same, with another ceiling for every file: `observe` to try it, `enforce` to mean it. A rule's own mode stays."""
+        if mode is Mode.DISABLED:
+            raise ValueError("a gate without a policy lets nothing out, and one that is disabled is none")
+        return replace(
+            self,
+            mode=mode,
+            rules=tuple(replace(rule, ceiling=mode) for rule in self.rules),
+            otherwise=tuple(replace(said, ceiling=mode) for said in self.otherwise),
+        )
+
+    def base(self, action: Action) -> tuple[Effect, Effect]:
+        """What holds where no rule allows: by what is enforced, and by everything. Where nothing says so, block."""
+        if not self.otherwise:
+            return Effect.BLOCK, Effect.BLOCK
+        said = [(one.effect(action), one.ceiling) for one in self.otherwise]
+        enforced = max((effect for effect, ceiling in said if ceiling is Mode.ENFORCE), default=Effect.ALLOW)
+        return enforced, max((effect for effect, ceiling in said if ceiling is not Mode.DISABLED), default=Effect.ALLOW)
