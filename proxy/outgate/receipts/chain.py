@@ -41,6 +41,11 @@ class Chain:
         self._seq = 0
         self._prev = FIRST
 
+    @property
+    def size(self) -> int:
+        """How many receipts were sealed."""
+        return self._seq
+
     def seal(self, body: Mapping[str, Json]) -> tuple[int, bytes]:
         """Make the next receipt of `body`: its number and its line, without line end.
 
@@ -70,6 +75,11 @@ def parse(line: bytes) -> Receipt:
             return Receipt(line=line, writer=writer, seq=seq, prev=prev, type=kind, fields=fields)
         case _:
             raise EvidenceError("not a receipt: v, writer, seq, prev, type or at is missing")
+
+
+def relinked(receipt: Receipt, *, prev: str) -> bytes:
+    """Give a receipt's line as it would be after another one."""
+    return canonical_ascii_keys({**receipt.fields, "prev": prev})
 
 
 def _refuse(number: str) -> float:

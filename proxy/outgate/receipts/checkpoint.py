@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from outgate.digest import canonical_ascii_keys
 from outgate.errors import EvidenceError
 
 if TYPE_CHECKING:
     from outgate.keys.ed25519 import SigningKey, VerifyKey
 
+_START = b'{"checkpoint":'
 _BODY = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n")
 _SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})\n")
 
@@ -41,6 +44,23 @@ def sign(checkpoint: Checkpoint, key: SigningKey) -> str:
     body = checkpoint.body
     signature = base64.b64encode(key.public.id + key.sign(body.encode())).decode()
     return f"{body}\n— {key.public.name} {signature}\n"
+
+
+def line_of(note: str) -> bytes:
+    """Give the line that a log keeps it in."""
+    return canonical_ascii_keys({"checkpoint": note})
+
+
+def note_in(line: bytes) -> str | None:
+    """Give the note in a log's line; None if the line is no checkpoint, as `line_of` writes it."""
+    if not line.startswith(_START):
+        return None
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return None
+    note = fields.get("checkpoint")
+    return note if isinstance(note, str) and line_of(note) == line else None
 
 
 def read(note: str) -> Checkpoint:

@@ -30,6 +30,8 @@ _CLASSES = str.maketrans(
 _CHANGES = re.compile(r"(?=a0|0a|A0|0A|aA)")
 _CAPITALS = re.compile(r"(?=AA)")
 
+_SHORTEST = 15
+"""No credential that we know is shorter: `xoxb-` and ten characters."""
 CUT = "…"
 
 
@@ -52,14 +54,16 @@ def printable(value: str, limit: int) -> str:
 
 def masked(value: str) -> str:
     """Hide what looks like a credential, also where it is percent-encoded. A word that is a password can't be seen."""
+    if len(value) < _SHORTEST:
+        return value
     if "%" in value and (plain := unquote(value)) != value and _hidden(plain) != plain:
         return "/".join(_segment(part) for part in value.split("/"))
     return _hidden(value)
 
 
-def masked_host(name: str) -> str:
-    """Hide credentials that say so themselves; long random labels are how clouds name things, and stay."""
-    return KNOWN.sub(_veil, name)
+def veiled(value: str) -> str:
+    """Hide only the credentials that say so themselves: for names and digests, which are long and random by nature."""
+    return KNOWN.sub(_veil, value)
 
 
 def without_userinfo(url: str) -> str:

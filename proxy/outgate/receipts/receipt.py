@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 from outgate.digest import canonical, sent_digest, sha256
 from outgate.errors import EvidenceError
 from outgate.intake.request import NoBody, Request, Unreadable, UnreadBody, WholeBody
-from outgate.receipts.mask import masked_host, printable, text, without_userinfo
+from outgate.receipts.mask import printable, text, veiled, without_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -161,7 +161,7 @@ def _request(request: Request) -> dict[str, Json]:
     return {
         "method": text(request.method, 64),
         "scheme": request.scheme,
-        "host": printable(masked_host(request.host), 320),
+        "host": printable(veiled(request.host), 320),
         "port": request.port,
         "path": text(request.path, 2048),
         "query": _names(request.query),
@@ -232,7 +232,7 @@ def _rules(verdicts: Iterable[Verdict]) -> list[dict[str, Json]]:
 
 def _pin(pin: Address) -> dict[str, Json]:
     return {
-        "name": printable(masked_host(pin.name), 320),
+        "name": printable(veiled(pin.name), 320),
         "port": pin.port,
         "address": printable(pin.address, 64),
         "addressPort": pin.address_port,
@@ -243,7 +243,7 @@ def _pin(pin: Address) -> dict[str, Json]:
 def _plain(value: Json, depth: int = 0) -> Json:
     """Text masked and bounded, whatever holds it; what is nested too deeply says so."""
     if isinstance(value, str):
-        return text(value, 1024)
+        return printable(veiled(value), 1024)
     if value is None or isinstance(value, int):
         return value
     if not isinstance(value, Mapping | Sequence):

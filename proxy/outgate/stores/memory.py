@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from outgate.digest import canonical_ascii_keys
 from outgate.errors import UnavailableError
 from outgate.keys.ed25519 import SigningKey
 from outgate.ports import Stamp
 from outgate.receipts.chain import Chain, Receipt, parse
-from outgate.receipts.checkpoint import Checkpoint, origin_of, sign
+from outgate.receipts.checkpoint import Checkpoint, line_of, origin_of, sign
 from outgate.receipts.merkle import Tree
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class MemoryJournal:
         seq, line = self._chain.seal(body)
         self._tree.add(line)
         checkpoint = Checkpoint(origin=origin_of(self.key.public, self.writer), size=seq + 1, root=self._tree.root())
-        self.lines += [line + b"\n", canonical_ascii_keys({"checkpoint": sign(checkpoint, self.key)}) + b"\n"]
+        self.lines += [line + b"\n", line_of(sign(checkpoint, self.key)) + b"\n"]
         done: asyncio.Future[Stamp] = asyncio.get_running_loop().create_future()
         done.set_result(Stamp(writer=self.writer, seq=seq))
         return done

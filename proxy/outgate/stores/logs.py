@@ -1,0 +1,206 @@
+"""Logs on a disk, read: segments as one run of lines, covered receipts in order of time, and whether all of it verifies."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from outgate.errors import UnavailableError
+from outgate.receipts.chain import Receipt, parse
+from outgate.receipts.checkpoint import note_in
+from outgate.receipts.receipt import timestamp
+from outgate.receipts.verify import MOST_LINE, LogCheck, LogReport, Verdict, compare
+from outgate.stores.disk import try_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from outgate.keys.ed25519 import VerifyKey
+
+    type Progress = Callable[[int], None]
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def new_writer(now: datetime, entropy: bytes) -> str:
+    """Name a writer: twelve characters, in the order of time, the last five random. `entropy`: four random bytes."""
+    seconds = max(0, int((now - _EPOCH).total_seconds()))
+    number = seconds << 25 | int.from_bytes(entropy[:4]) & (1 << 25) - 1
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(55, -1, -5))
+
+
+def log_folder(state: Path) -> Path:
+    """Where the logs of all writers of a state folder are."""
+    return state / "log"
+
+
+def segment_name(first: int) -> str:
+    """A segment is named by the number of its first receipt."""
+    return f"{first:012d}.jsonl"
+
+
+def writers(logs: Path) -> list[Path]:
+    """Give the folder of each writer, in the order of time. A name with a dot before it is not a writer's yet."""
+    with _readable(logs):
+        try:
+            return sorted(folder for folder in logs.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the writer of this log holds its lock."""
+    with _readable(folder):
+        try:
+            lock = try_lock(folder / "lock")
+        except FileNotFoundError:
+            return False
+        if lock is None:
+            return True
+        os.close(lock)
+        return False
+
+
+class LogTail:
+    """Reads one writer's log as it grows: each call goes on where the last one ended. `rest` is a line still unfinished."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rest = b""
+        self._segment = ""
+        self._file: BinaryIO | None = None
+        self._group: list[bytes] = []
+
+    def lines(self) -> Iterator[bytes]:
+        """Give the lines that are there now, each with its line end. Raises UnavailableError."""
+        with _readable(self.folder):
+            while True:
+                following = self._following()  # asked first: when there is one, this segment is whole
+                yield from self._finished()
+                if following is None:
+                    return
+                if self.rest:
+                    yield self.rest
+                self._turn_to(following)
+
+    def receipts(self) -> Iterator[Receipt]:
+        """Give the receipts that a checkpoint covers; `check` looks at its signature, not this.
+
+        Raises EvidenceError for what is no receipt, UnavailableError for what can't be read.
+        """
+        for line in self.lines():
+            if note_in(line.rstrip(b"\n")) is None:
+                self._group.append(line.rstrip(b"\n"))
+                continue
+            group, self._group = self._group, []
+            yield from map(parse, group)
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _finished(self) -> Iterator[bytes]:
+        while self._file is not None and (piece := self._file.readline(MOST_LINE)):
+            line, self.rest = self.rest + piece, b""
+            if line.endswith(b"\n") or len(line) >= MOST_LINE:
+                yield line
+            else:
+                self.rest = line
+
+    def _following(self) -> str | None:
+        names = (name for name in os.listdir(self.folder) if name.endswith(".jsonl") and name > self._segment)  # noqa: PTH208
+        return min(names, default=None)
+
+    def _turn_to(self, segment: str) -> None:
+        self.close()
+        self._segment, self.rest = segment, b""
+        self._file = (self.folder / segment).open("rb")
+
+
+def receipts_of(folder: Path) -> Iterator[Receipt]:
+    """One writer's covered receipts, oldest first. Raises EvidenceError, UnavailableError."""
+    tail = LogTail(folder)
+    try:
+        yield from tail.receipts()
+    finally:
+        tail.close()
+
+
+def all_receipts(logs: Path) -> Iterator[Receipt]:
+    """Give the covered receipts of every writer, merged by time; each writer's own keep their order.
+
+    A log is opened when the time is reached at which its writer began: as many files are open as writers ran together.
+    Raises EvidenceError, UnavailableError.
+    """
+    waiting = writers(logs)[::-1]
+    heads: list[tuple[str, str, int, Receipt, Iterator[Receipt]]] = []
+    while waiting or heads:
+        while waiting and (not heads or _began(waiting[-1].name) <= heads[0][0]):
+            _push(heads, receipts_of(waiting.pop()))
+        if heads:
+            _, _, _, receipt, more = heapq.heappop(heads)
+            yield receipt
+            _push(heads, more)
+
+
+def check_log(folder: Path, key: VerifyKey, progress: Progress | None = None) -> LogReport:
+    """Verify one writer's log, without holding it. Raises UnavailableError for what can't be read."""
+    tail = LogTail(folder)
+    checking = LogCheck(folder.name, key)
+    try:
+        for line in tail.lines():
+            checking.feed(line)
+            if progress is not None:
+                progress(len(line))
+        if tail.rest:
+            checking.feed(tail.rest)
+    finally:
+        tail.close()
+    return checking.finish()
+
+
+def check_logs(folders: Iterable[Path], key: VerifyKey, progress: Progress | None = None) -> Verdict:
+    """Verify logs, and against each other. Whether a writer runs is asked before its log is read."""
+    running: set[str] = set()
+    reports: list[LogReport] = []
+    for folder in folders:
+        if is_running(folder):
+            running.add(folder.name)
+        reports.append(check_log(folder, key, progress))
+    return compare(reports, running)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes in a log's segments."""
+    with _readable(folder):
+        return sum(path.stat().st_size for path in folder.glob("*.jsonl"))
+
+
+def _push(heads: list[tuple[str, str, int, Receipt, Iterator[Receipt]]], receipts: Iterator[Receipt]) -> None:
+    receipt = next(receipts, None)
+    if receipt is not None:
+        heapq.heappush(heads, (str(receipt.fields["at"]), receipt.writer, receipt.seq, receipt, receipts))
+
+
+def _began(writer: str) -> str:
+    """When a writer began, as receipts say time; of a name that is not ours, the beginning of time."""
+    if len(writer) != 12 or not set(writer) <= set(_ALPHABET):
+        return ""
+    number = sum(_ALPHABET.index(c) << 5 * place for place, c in enumerate(reversed(writer)))
+    return timestamp(_EPOCH + timedelta(seconds=number >> 25))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(f"{path} can't be read: {error.strerror or error}") from error
