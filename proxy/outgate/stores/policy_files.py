@@ -1,0 +1,45 @@
+"""Policies on disk: starter policies by name, an operator's by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outgate.errors import ConfigError
+from outgate.policy.load import load
+from outgate.stores.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from outgate.actions.catalog import Catalog
+    from outgate.policy.effect import Mode
+    from outgate.policy.rule import Policy
+
+
+def load_policies(asked: Sequence[str], catalog: Catalog, *, mode: Mode | None = None) -> Policy:
+    """Load policies as one set; each is a file or the name of a starter policy. `mode` replaces every file's own.
+
+    Raises ConfigError with every problem.
+    """
+    return load([(str(path), _text(path)) for path in map(policy_path, asked)], catalog, mode=mode)
+
+
+def policy_path(asked: str) -> Path:
+    """A path that exists, else a starter policy's name. Raises ConfigError."""
+    path = Path(asked)
+    if path.is_file():
+        return path
+    starters = shipped("rules", "policies")
+    starter = starters / f"{asked}.yaml"
+    if path.name == asked and starter.is_file():
+        return starter
+    known = ", ".join(sorted(found.stem for found in starters.glob("*.yaml")))
+    raise ConfigError(f"no policy {asked!r}: give a file's path or one of {known}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't read {path}: {error}") from error
