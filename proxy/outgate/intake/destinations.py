@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
+
+from outgate.intake.destination import (
+    AddressClass,
+    address_class,
+    canonical_authority,
+    canonical_host,
+    host_of_address,
+    is_address,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +53,10 @@ class Via:
 class Direct:
     """By its own name and address, whatever less exact patterns say."""
 
+
+_OPENABLE = frozenset(
+    {AddressClass.PRIVATE, AddressClass.CGNAT, AddressClass.LINK_LOCAL, AddressClass.RESERVED, AddressClass.GLOBAL}
+)
 
 type Route = Fixed | Via | Direct
 
@@ -105,3 +120,53 @@ def _patterns(host: str) -> Iterator[str]:
         rest = rest.partition(".")[2]
         yield f"*.{rest}"
     yield ANY
+
+
+def pattern_of(text: str) -> str:
+    """Give the canonical form of a pattern. Raises ValueError with a sentence."""
+    if text == ANY:
+        return ANY
+    if not text.startswith("*."):
+        return host_of_address(text)
+    below = canonical_host(text[2:])
+    if is_address(below):
+        raise ValueError("An address has no names below it.")
+    return f"*.{below}"
+
+
+def fixed_of(text: str) -> Fixed:
+    """Read `address`, `address:port` or `[address]:port`. Raises ValueError with a sentence."""
+    bare = text.count(":") > 1 and not text.startswith("[")
+    host, port = (host_of_address(text), 0) if bare else canonical_authority(text, 0)
+    if not is_address(host):
+        raise ValueError("Write an IP address, with a port if it is another one: names are looked up, this is not.")
+    return Fixed(address=ip_address(host), port=port or None)
+
+
+def via_of(text: str) -> Via:
+    """Read a proxy as HTTPS_PROXY has it: `[http[s]://][user[:password]@]host[:port]`. Raises ValueError with a sentence."""
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        scheme, rest = "http", text
+    kind: Literal["http", "https"]
+    match scheme.lower():
+        case "http":
+            kind = "http"
+        case "https":
+            kind = "https"
+        case _:
+            raise ValueError("Only HTTP proxies can stand upstream: write http://host:port.")
+    credentials, _, authority = rest.rpartition("@")
+    host, port = canonical_authority(authority.removesuffix("/"), 443 if kind == "https" else 80)
+    return Via(scheme=kind, host=host, port=port, credentials=unquote(credentials))
+
+
+def block_of(text: str) -> IPv4Network | IPv6Network:
+    """Read a block of a private network in CIDR form. Raises ValueError with a sentence."""
+    try:
+        block = ip_network(text)
+    except ValueError as error:
+        raise ValueError("Write a block of addresses like 10.0.0.0/8, no bits set after the prefix.") from error
+    if address_class(block[0]) not in _OPENABLE or address_class(block[-1]) not in _OPENABLE:
+        raise ValueError("Loopback, metadata, multicast and unspecified addresses can't be opened as a network.")
+    return block

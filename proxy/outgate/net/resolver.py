@@ -67,7 +67,7 @@ class SystemResolver:
             match said.route:
                 case Fixed(address=address, port=fixed_port):
                     return self._fixed(host, port, address, fixed_port or port)
-                case Via() as via if not _is_loopback(host):
+                case Via() as via if not _is_near(host):
                     return await self._through(via, host, port)
                 case Via() | Direct() | None:
                     return await self._straight(said, host, port)
@@ -168,10 +168,10 @@ def _refused(what: str, host: str, where: str) -> NoWay:
     )
 
 
-def _is_loopback(host: str) -> bool:
-    """Names this machine wherever it is said, so that a proxy elsewhere would take it for itself (RFC 6761, section 6.3)."""
+def _is_near(host: str) -> bool:
+    """Means something else at a proxy than here: this machine (RFC 6761, section 6.3), or an address that is not public."""
     if is_address(host):
-        return address_class(ip_address(host)) is AddressClass.LOOPBACK
+        return address_class(ip_address(host)) is not AddressClass.GLOBAL
     return host == "localhost" or host.endswith(".localhost")
 
 
