@@ -58,7 +58,7 @@ _MATCH_KEYS: dict[str, Shape] = {
 if set(_MATCH_KEYS) != set(KEYS):
     raise AssertionError("every key of `match` has a form and a reader")
 
-_match = Table(
+MATCH = Table(
     what="'match'",
     keys=_MATCH_KEYS,
     families=(
@@ -73,7 +73,7 @@ RULE = Table(
     what="a rule",
     keys={
         "id": _name,
-        "match": _match,
+        "match": MATCH,
         "when": Text("a condition", r"(?s).*\S.*", "text in CEL"),
         "unless": Text("a condition", r"(?s).*\S.*", "text in CEL"),
         "effect": _effect,

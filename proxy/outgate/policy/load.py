@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from outgate.actions.catalog import Catalog
+    from outgate.policy.conditions import Language
     from outgate.policy.hours import Hours
     from outgate.policy.rule import Otherwise, Rule
 
@@ -57,8 +58,8 @@ class _Loader:
         hours = self._merged("hours", lambda part, file: load_tables.hours(part, zones[id(file)]))
         approvers = self._merged("approvers", lambda part, _: load_tables.approvers(part))
         mocks = self._merged("mocks", lambda part, _: load_tables.mock(part, self.catalog.services()))
-        names = self._names(hours)
-        rules = self._rules(names)
+        known = language(self._names(hours))  # one for all: the engine takes times and durations only from where it compiled
+        rules = self._rules(known)
         otherwise = self._otherwise()
         self._require_words()
         if self.found:
@@ -67,7 +68,7 @@ class _Loader:
             name="+".join(dict.fromkeys(file.at("policy").value for file in self.files)),
             digest=_digest(self.files),
             mode=max(_mode(file) for file in self.files),
-            language=language(names),
+            language=known,
             rules=rules,
             otherwise=otherwise,
             approvers=approvers,
@@ -75,13 +76,15 @@ class _Loader:
             mocks=mocks,
         )
 
-    def _rules(self, names: Mapping[str, Name]) -> tuple[Rule, ...]:
-        known = language(names)
+    def _rules(self, known: Language) -> tuple[Rule, ...]:
         approvers = self._said("approvers")
         rules: dict[str, Rule] = {}
         for file in self.files:
             around = load_rule.Surroundings(catalog=self.catalog, language=known, approvers=approvers, ceiling=_mode(file))
-            for part in self._sound_rules(file):
+            for part in self._written_rules(file):
+                if problems(RULE, part.document, part.path):
+                    load_rule.check(part, around)
+                    continue
                 rule = load_rule.rule(part, around)
                 if rule.id in rules:
                     part.at("id").say(f"rule '{rule.id}' is already at {_where(rules[rule.id])}, give this one another id")
@@ -101,7 +104,7 @@ class _Loader:
         """Everything that conditions may read in this policy."""
         params = {name: PARAM_KINDS[kind] for name, kind in self.catalog.params().items()}
         for file in self.files:
-            for part in self._sound_rules(file):
+            for part in self._written_rules(file):
                 for name in load_rule.open_params(part, self.catalog):
                     params.setdefault(name, Kind.ANY)
         return {
@@ -127,9 +130,9 @@ class _Loader:
         """Names that stand in a table of some file, well-formed or not: one mistake is reported once."""
         return frozenset(part.name for file in self.files for part in file.at(key).entries())
 
-    def _sound_rules(self, file: Part) -> Iterator[Part]:
+    def _written_rules(self, file: Part) -> Iterator[Part]:
         parts = file.at("rules").entries() if isinstance(file.at("rules").value, list) else ()
-        return (part for part in parts if not problems(RULE, part.document, part.path))
+        return (part for part in parts if isinstance(part.value, dict))
 
     def _require_words(self) -> None:
         """A policy that is silent is no permission."""

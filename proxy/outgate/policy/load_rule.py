@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from outgate.errors import Problem
 from outgate.policy.conditions import Condition, dotted, reads
 from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
+from outgate.policy.form import MATCH
 from outgate.policy.matching import Scope, Test, folds, reader, wanted
 from outgate.policy.reach import is_open, reach, unknown
 from outgate.policy.rule import OTHERWISE, Rule
-from outgate.policy.shapes import meant
+from outgate.policy.shapes import meant, problems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -56,14 +57,27 @@ def rule(part: Part, around: Surroundings) -> Rule:
     )
 
 
+def check(part: Part, around: Surroundings) -> None:
+    """Say what else is wrong with a rule that has not the form of one: all problems at once."""
+    scope = _scope(part.at("match"), around.catalog, permits=False) if _formed(part) else None
+    for key in ("when", "unless"):
+        if isinstance(part.at(key).value, str):
+            _condition(part.at(key), scope, around)
+
+
 def open_params(part: Part, catalog: Catalog) -> frozenset[str]:
     """Parameters that a rule may read though no table lists them: of operations whose callers choose them."""
-    scope = _tests_only(part.at("match"))
-    reached = reach(scope, catalog)
-    if not reached or not all(map(is_open, reached)):
+    reached = reach(_tests_only(part.at("match")), catalog) if _formed(part) else ()
+    if not all(map(is_open, reached)):
         return frozenset()
     texts = [str(part.at(key).value or "") for key in ("when", "unless")]
     return frozenset(chain.from_iterable(_params(text) for text in texts))
+
+
+def _formed(part: Part) -> bool:
+    """Whether `match` is there in its form, or not there at all."""
+    match = part.at("match")
+    return "match" not in part.value or not problems(MATCH, match.document, match.path)
 
 
 def _tests_only(match: Part) -> Scope:
@@ -106,13 +120,13 @@ def _wrong_host(host: str) -> str | None:
     return None
 
 
-def _condition(part: Part, scope: Scope, around: Surroundings) -> Condition | None:
+def _condition(part: Part, scope: Scope | None, around: Surroundings) -> Condition | None:
     text = part.value
     if text is None:
         return None
     before = len(part.found)
     for name in sorted(reads(text, around.language.names)):
-        if name.startswith("params."):
+        if scope is not None and name.startswith("params."):
             _check_param(part, name.removeprefix("params."), scope, around.catalog)
     if len(part.found) > before:
         return None

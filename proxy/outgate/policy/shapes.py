@@ -59,6 +59,13 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Anything:
+    """Whatever YAML can say."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Many:
     """A list of one or more; a single one may stand without brackets, unless `bare` is false."""
 
@@ -95,7 +102,7 @@ class Either:
     table: Table
 
 
-type Shape = Words | Text | Truth | Scalar | Count | Many | Named | Table | Either
+type Shape = Words | Text | Truth | Scalar | Count | Anything | Many | Named | Table | Either
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -117,7 +124,7 @@ def problems(shape: Shape, document: Document, path: Path = ()) -> list[Problem]
     return list(_check(shape, document, path, value))
 
 
-def _check(shape: Shape, document: Document, path: Path, value: Any) -> Iterator[Problem]:  # noqa: C901  # one case a shape
+def _check(shape: Shape, document: Document, path: Path, value: Any) -> Iterator[Problem]:  # noqa: C901, PLR0912  # one case a shape
     match shape:
         case Words():
             yield from _word(shape, document, path, value)
@@ -132,6 +139,8 @@ def _check(shape: Shape, document: Document, path: Path, value: Any) -> Iterator
         case Count():
             if not isinstance(value, int) or isinstance(value, bool) or value < shape.least:
                 yield document.problem(path, f"{shape.what} is a whole number from {shape.least}, not {shown(value)}")
+        case Anything():
+            pass
         case Many():
             yield from _many(shape, document, path, value)
         case Named():
@@ -231,7 +240,7 @@ def shown(value: Any) -> str:
             return str(value)
 
 
-def schema(shape: Shape) -> dict[str, Json]:  # noqa: PLR0911  # one case a shape
+def schema(shape: Shape) -> dict[str, Json]:  # noqa: C901, PLR0911  # one case a shape
     """The same shape as JSON Schema (2020-12): what editors complete and check with."""
     match shape:
         case Words():
@@ -244,6 +253,8 @@ def schema(shape: Shape) -> dict[str, Json]:  # noqa: PLR0911  # one case a shap
             return {"type": ["string", "integer", "boolean"], "description": shape.what}
         case Count():
             return {"type": "integer", "minimum": shape.least, "description": shape.what}
+        case Anything():
+            return {"description": shape.what}
         case Many():
             listed: dict[str, Json] = {"type": "array", "items": schema(shape.of), "minItems": 1, "uniqueItems": True}
             return {"anyOf": [schema(shape.of), listed]} if shape.bare else listed

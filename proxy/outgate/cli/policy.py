@@ -1,0 +1,192 @@
+"""`outgate policy`: check, test, suggest, and the schema for editors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from outgate.actions.catalog import Catalog
+    from outgate.digest import Json
+    from outgate.policy.cases import Suite, Tried
+    from outgate.policy.rule import Policy
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Services = Annotated[list[Path] | None, typer.Option("--services", help="Your own service files, or a folder of them.")]
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Policy files, or names of starter policies.")],
+    *,
+    together: Annotated[
+        bool, typer.Option("--together", help="Check the files as one policy, as `run` with all of them.")
+    ] = False,
+    services: Services = None,
+) -> None:
+    """Say everything that is wrong, with file, line and remedy. Exits with 2 if anything is."""
+    from outgate.errors import ConfigError, Problem
+    from outgate.policy.lint import lint
+    from outgate.stores.policy_files import load_policies
+
+    catalog = catalog_of(services)
+    found: list[Problem] = []
+    for asked in [files] if together else [[file] for file in files]:
+        try:
+            policy = load_policies(asked, catalog)
+        except ConfigError as error:
+            found.extend(error.problems)
+            continue
+        for warning in lint(policy, catalog):
+            _complain(f"{warning} (warning)")
+        typer.echo(f"{' '.join(asked)}: ok. {_summary(policy)}")
+    if found:
+        raise ConfigError(*found)
+
+
+@app.command("test")
+def try_cases(
+    cases: Annotated[
+        list[Path] | None, typer.Argument(metavar="CASES…", help="Files of cases; default: the shipped ones.")
+    ] = None,
+    *,
+    policy: Annotated[str | None, typer.Option(help="Try the cases on this policy, whatever they say.")] = None,
+    services: Services = None,
+) -> None:
+    """Try cases on their policies: where they differ, and rules that no case matches. Exits with 1 on a failure."""
+    from outgate.policy.cases import run
+    from outgate.stores.policy_files import load_policies
+
+    catalog = catalog_of(services)
+    failed = 0
+    for suite in _suites(cases, policy):
+        under = load_policies([policy or _policy_of(suite)], catalog)
+        tried = list(run(suite.cases, under, catalog))
+        _report(suite, under, tried)
+        failed += sum(bool(one.wrong) for one in tried)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def suggest(
+    log: Annotated[Path | None, typer.Argument(metavar="LOG", help="A folder of logs; default: this machine's.")] = None,
+    *,
+    agent: Annotated[str | None, typer.Option(help="Only what this agent did.")] = None,
+    services: Services = None,
+) -> None:
+    """Write a least-privilege policy from what was seen, with comments. Nothing dangerous is simply allowed."""
+    from outgate.analysis.suggest import suggest as write
+    from outgate.errors import UnavailableError
+
+    folder = log or _own_log()
+    text = write(_decisions(folder, agent), catalog_of(services))
+    if text is None:
+        raise UnavailableError(f"no decisions are in {folder} yet, run your agent first: outgate run -- CMD…")
+    typer.echo(text, nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of policy files, for editors."""
+    from outgate.policy.form import policy_schema
+
+    typer.echo(json.dumps(policy_schema(), indent=2, ensure_ascii=False))
+
+
+def catalog_of(services: Sequence[Path] | None) -> Catalog:
+    """What is shipped, what the settings name, and what was given."""
+    import os
+
+    from outgate.settings import load
+    from outgate.stores.catalog_files import load_catalog
+
+    return load_catalog(*load(None, os.environ).services, *(services or ()))
+
+
+def _complain(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201  # standard output is for what was asked
+
+
+def _summary(policy: Policy) -> str:
+    allow = sum(not rule.effect.restricts for rule in policy.rules)
+    restrict = len(policy.rules) - allow
+    return f"policy {policy.name}, {policy.mode}: {restrict} rules restrict, {allow} allow; {policy.digest[:19]}"
+
+
+def _suites(cases: Sequence[Path] | None, policy: str | None) -> list[Suite]:
+    """The suites in these files, else the shipped ones: all, or those of one policy."""
+    from outgate.errors import ConfigError
+    from outgate.policy.cases import read_cases
+
+    suites = [read_cases(_text(path), str(path)) for path in _files(cases)]
+    if cases or policy is None:
+        return suites
+    own = [suite for suite in suites if suite.policy == Path(policy).stem]
+    if not own:
+        raise ConfigError(f"no cases come with policy {policy!r}, give files of cases")
+    return own
+
+
+def _files(cases: Sequence[Path] | None) -> list[Path]:
+    from outgate.stores.shipped import shipped
+
+    asked = list(cases or [shipped("rules", "cases")])
+    return [file for path in asked for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
+
+
+def _text(path: Path) -> str:
+    from outgate.errors import ConfigError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't read {path}: {error}") from error
+
+
+def _policy_of(suite: Suite) -> str:
+    """A starter policy's name, or a path seen from the file of cases."""
+    from outgate.errors import ConfigError
+
+    if not suite.policy:
+        raise ConfigError(f"{suite.source} does not say which policy it is for, add `policy:` or give --policy")
+    beside = Path(suite.source).parent / suite.policy
+    return str(beside) if beside.is_file() else suite.policy
+
+
+def _report(suite: Suite, policy: Policy, tried: Sequence[Tried]) -> None:
+    failed = [one for one in tried if one.wrong]
+    typer.echo(f"{suite.source}: {len(tried)} cases of policy {policy.name}, {len(failed) or 'none'} failed")
+    for one in failed:
+        typer.echo(f"  failed  {one.case.name}  (line {one.case.place.line})")
+        for wrong in one.wrong:
+            typer.echo(f"          {wrong}")
+    matched = frozenset[str]().union(*(one.matched for one in tried))
+    unmatched = sorted(rule.id for rule in policy.rules if rule.id not in matched)
+    if unmatched:
+        typer.echo(f"  no case matches {', '.join(unmatched)}")
+
+
+def _own_log() -> Path:
+    import os
+
+    from outgate.settings import state_folder
+    from outgate.stores.logs import log_folder
+
+    return log_folder(state_folder(os.environ))
+
+
+def _decisions(folder: Path, agent: str | None) -> Iterator[Mapping[str, Json]]:
+    from outgate.stores.logs import all_receipts
+
+    for receipt in all_receipts(folder):
+        asked = receipt.fields.get("agent")
+        if agent is None or (isinstance(asked, dict) and asked.get("id") == agent):
+            yield receipt.fields
