@@ -1,28 +1,25 @@
-"""Real programs, look-alike services."""
+"""Real programs under `outgate run`, look-alike services, and the oracle after every test."""
 
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from clients.everything import look_alikes as build
+from clients.everything import look_alikes
+from clients.under_gate import PROGRAMS, Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from clients.git_host import GitHost
     from clients.lookalikes import LookAlikes
 
-AGENTS = Path(__file__).parent / "agents"
-PROGRAMS = Path(sys.executable).parent
-
 
 @pytest.fixture(scope="session")
 def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LookAlikes, GitHost]]:
-    services, git_host = build(tmp_path_factory.mktemp("look-alikes"))
+    services, git_host = look_alikes(tmp_path_factory.mktemp("look-alikes"))
     with services:
         yield services, git_host
 
@@ -58,3 +55,12 @@ def environment(work: Path) -> dict[str, str]:
         "npm_config_globalconfig": str(work / "home" / "npmrc"),
         "GIT_CONFIG_NOSYSTEM": "1",
     }
+
+
+@pytest.fixture
+def gate(tmp_path: Path, work: Path, environment: dict[str, str], services: LookAlikes) -> Iterator[Gate]:
+    """Starts agents; at the end what reached the look-alikes must be what the record says, and the record must verify."""
+    gate = Gate(folder=tmp_path, work=work, environment=environment, services=services)
+    yield gate
+    gate.agrees()
+    assert services.acks.missed == []

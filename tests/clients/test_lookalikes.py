@@ -10,10 +10,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from clients.conftest import AGENTS
 from clients.everything import BLOCK
 from clients.git_host import git
 from clients.relay import Relay
+from clients.under_gate import AGENTS
 from clients.vendors import TOKENS
 
 from outgate.digest import sent_digest

@@ -49,6 +49,14 @@ def with_aiohttp(method, url, body):
     return asyncio.run(call())
 
 
+def read_after(error):
+    """What the refusal says in its body, where the client kept it."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.read().decode()
+    answer = getattr(error, "response", None)
+    return "" if answer is None else answer.text
+
+
 CLIENTS = (with_urllib, with_requests, with_httpx, with_httpx_http2, with_aiohttp)
 WANTED = sys.argv[2:]
 
@@ -62,5 +70,5 @@ for client in CLIENTS:
             status, text = client(method, url, body)
             said |= {"status": status, "text": text}
         except (OSError, httpx.HTTPError, aiohttp.ClientError) as error:
-            said |= {"error": str(error), "kind": type(error).__name__}
+            said |= {"error": str(error), "kind": type(error).__name__, "text": read_after(error)}
         print(json.dumps(said), flush=True)

@@ -1,0 +1,129 @@
+"""The fence: a program that ignores the proxy variables gets nowhere, and that it tried is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from clients.under_gate import AGENTS, OUTGATE, PYTHON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from clients.lookalikes import LookAlikes
+    from clients.under_gate import Gate
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Something of the host's own on loopback, such as a database."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+@pytest.fixture
+def doors(tmp_path: Path, work: Path) -> Iterator[dict[str, str]]:
+    """Unix sockets of the host: one without a path, one in the folder that the agent is given."""
+    abstract = f"outgate-test-{os.getpid()}"
+    path = str(tmp_path / "door")
+    with socket.socket(socket.AF_UNIX) as nameless, socket.socket(socket.AF_UNIX) as named:
+        nameless.bind("\0" + abstract)
+        nameless.listen()
+        named.bind(path)
+        named.listen()
+        yield {"abstract": abstract, "socket": path}
+
+
+def test_no_way_around_is_open(gate: Gate, services: LookAlikes, listener: socket.socket, doors: dict[str, str]):
+    there = doors | {"port": listener.getsockname()[1], "state": str(gate.state), "pid": os.getpid()}
+    ran = gate.run(PYTHON, AGENTS / "around.py", json.dumps(there))
+    assert ran.code == 0, ran.stderr
+    (said,) = ran.lines
+    assert [name for name, what in said.items() if what == "open"] == []
+    assert len(said) == 19
+    assert services.connections == 0
+    assert "tried to go around" in ran.summary
+    assert "192.0.2.1:443" in ran.summary
+
+
+def test_a_port_that_the_operator_gives_is_the_only_one_open(gate: Gate, listener: socket.socket):
+    port = listener.getsockname()[1]
+    listener.settimeout(30)
+    agent = f"import socket; s = socket.create_connection(('127.0.0.1', {port})); print(s.recv(9).decode())"
+    started = subprocess.Popen(
+        gate.command([PYTHON, "-c", agent], "--direct", port), env=gate.env(), cwd=gate.work, stdout=subprocess.PIPE, text=True
+    )
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(b"from host")
+    assert started.communicate(timeout=60)[0] == "from host\n"
+    (start,) = gate.events("start")
+    assert str(port) in json.dumps(start["about"])
+
+
+def test_what_the_agent_left_running_ends_with_it(gate: Gate):
+    mark = f"sleep 1000.{os.getpid()}"
+    ran = gate.run("sh", "-c", f"setsid {mark} & (trap '' TERM HUP; exec {mark}) & exit 4")
+    assert ran.code == 4
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert mark not in running.splitlines()
+
+
+def test_when_the_gate_is_killed_the_agent_ends(gate: Gate, work: Path):
+    agent = f"import time; open({str(work / 'up')!r}, 'w').close(); print('up', flush=True); time.sleep(600)"
+    started = subprocess.Popen(
+        gate.command([PYTHON, "-c", agent]),
+        env=gate.env(),
+        cwd=gate.work,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    assert started.stdout.readline() == "up\n"
+    started.send_signal(signal.SIGKILL)
+    assert started.stdout.read() == ""  # the pipe's last writer, the agent, is gone
+    started.communicate(timeout=30)
+
+
+def test_the_agent_has_no_capabilities_and_cannot_get_them(gate: Gate):
+    script = "grep -E '^(Cap(Eff|Prm|Bnd)|NoNewPrivs)' /proc/self/status; unshare -Urn ip link 2>/dev/null; unshare -Ur umount /tmp 2>/dev/null; ls /proc | grep -c '^[0-9]'"
+    ran = gate.run("sh", "-c", script)
+    said = dict(line.split(":\t") for line in ran.stdout.splitlines() if ":\t" in line)
+    assert said["CapEff"] == said["CapPrm"] == said["CapBnd"] == "0" * 16
+    assert said["NoNewPrivs"] == "1"
+    assert int(ran.stdout.splitlines()[-1]) < 10
+
+
+def test_unfenced_is_said_and_recorded(gate: Gate):
+    ran = gate.run("curl", "-sS", "https://api.github.com/repos/acme/site", options=("--no-fence",))
+    assert ran.code == 0, ran.stderr
+    assert "not fenced: same user, can go around" in ran.stderr.splitlines()[0]
+    (start,) = gate.events("start")
+    assert start["about"]["fence"] != "fenced"
+
+
+def test_doctor_says_that_nothing_goes_around(gate: Gate):
+    done = subprocess.run(
+        [str(OUTGATE), "doctor"], env=gate.env(), cwd=gate.work, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for tried in ("TCP", "UDP", "ICMP", "IPv6", "loopback", "Unix"):
+        assert tried.lower() in done.stdout.lower(), done.stdout
+    for runtime in ("curl", "git", "node", "requests", "httpx", "aiohttp", "pip", "npm"):
+        assert runtime in done.stdout.lower(), done.stdout
+
+
+def test_doctor_says_of_a_client_that_ignores_the_variables_that_it_cannot_get_out(gate: Gate):
+    agent = "import urllib3; urllib3.PoolManager(retries=False, timeout=5).request('GET', 'https://192.0.2.1/')"
+    done = subprocess.run(
+        [str(OUTGATE), "doctor", "--", str(PYTHON), "-c", agent],
+        env=gate.env(), cwd=gate.work, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert "192.0.2.1:443" in done.stdout + done.stderr

@@ -1,0 +1,56 @@
+"""git over HTTPS against a real `git http-backend`: clone, fetch and push go through; a refusal reads in git's own words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clients.git_host import git
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clients.git_host import GitHost
+    from clients.lookalikes import LookAlikes
+    from clients.under_gate import Gate
+
+TELL = "Pushes are made by people. Open a pull request instead."
+
+PUSH = """
+set -e
+git clone -q https://github.com/acme/{name}.git
+cd {name}
+git config user.name 'A. Gent'; git config user.email agent@acme.example
+echo new > NEW; git add NEW; git commit -q -m more
+git push -q origin HEAD:refs/heads/more
+git fetch -q origin
+"""
+
+
+def test_git_clones_pushes_and_fetches(gate: Gate, git_host: GitHost):
+    bare = git_host.create("acme/open.git")
+    ran = gate.run("sh", "-c", PUSH.format(name="open"))
+    assert ran.code == 0, ran.stderr
+    assert git("log", "--format=%s", "more", at=bare).split() == ["more", "begin"]
+
+
+def test_a_refused_push_says_why_and_leaves_the_repository_as_it_was(gate: Gate, git_host: GitHost, services: LookAlikes):
+    bare = git_host.create("acme/locked.git")
+    rule = f"""{{id: no-push, match: {{host: github.com, method: POST}}, when: 'request.path.endsWith("/git-receive-pack")',
+    effect: block, tell: "{TELL}"}}"""
+    ran = gate.run("sh", "-c", PUSH.format(name="locked"), options=("--policy", gate.policy(rule)))
+    assert ran.code != 0
+    assert TELL in ran.own, ran.stderr
+    assert git("for-each-ref", "--format=%(refname)", at=bare).split() == ["refs/heads/main"]
+    assert [one.line for one in gate.decisions() if one.answer == "block"] == ["POST github.com/acme/locked.git/git-receive-pack"]
+    assert not [seen for seen in services.seen if seen.target.endswith("/git-receive-pack")]
+
+
+def test_a_refused_clone_says_why(gate: Gate, git_host: GitHost, services: LookAlikes, work: Path):
+    git_host.create("acme/secret.git")
+    rule = f'{{id: no-secret, when: request.path.startsWith("/acme/secret.git/"), effect: block, tell: "{TELL}"}}'
+    ran = gate.run("git", "clone", "https://github.com/acme/secret.git", options=("--policy", gate.policy(rule)))
+    assert ran.code == 128
+    assert f"remote: {TELL}" in ran.own
+    assert not (work / "secret").exists()
+    assert len(gate.decisions()) == 1
+    assert services.connections == 0

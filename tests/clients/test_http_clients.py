@@ -1,0 +1,103 @@
+"""curl, Python's HTTP clients and Node's fetch: unmodified, they reach what is allowed and read why the rest is refused."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from clients.under_gate import AGENTS, PYTHON
+
+if TYPE_CHECKING:
+    from clients.lookalikes import LookAlikes
+    from clients.under_gate import Gate
+
+READ = ["GET", "https://api.github.com/repos/acme/site?per_page=2", None]
+WRITE = ["POST", "https://api.github.com/repos/acme/site/issues", {"title": "x"}]
+DELETE = ["DELETE", "https://api.github.com/repos/acme/site", None]
+TELL = "Repositories are deleted by people. Ask ops@acme.example."
+NO_DELETES = f'{{id: no-deletes, match: {{method: DELETE}}, effect: block, tell: "{TELL}"}}'
+
+
+def test_observed_python_clients_reach_everything_and_trust_without_a_flag(gate: Gate, services: LookAlikes):
+    ran = gate.run(PYTHON, AGENTS / "http_calls.py", json.dumps([READ, WRITE, DELETE]))
+    assert ran.code == 0, ran.stderr
+    assert [(one["client"], one.get("status"), one.get("error")) for one in ran.lines] == [
+        (client, status, None)
+        for client in ("urllib", "requests", "httpx", "httpx_http2", "aiohttp")
+        for status in (200, 201, 204)
+    ]
+    assert Counter(services.lines()) == {
+        "GET api.github.com/repos/acme/site?per_page=2": 5,
+        "POST api.github.com/repos/acme/site/issues": 5,
+        "DELETE api.github.com/repos/acme/site": 5,
+    }
+    assert {one.result for one in gate.decisions()} == {"executed"}
+    assert "had you enforced, 5 of 15 would have been stopped" in ran.summary
+
+
+def test_enforced_python_clients_read_the_sentence_in_their_exception(gate: Gate, services: LookAlikes):
+    ran = gate.run(PYTHON, AGENTS / "http_calls.py", json.dumps([DELETE]), options=("--policy", gate.policy(NO_DELETES)))
+    said = {one["client"]: one for one in ran.lines}
+    assert {name: one["kind"] for name, one in said.items()} == {
+        "urllib": "HTTPError",
+        "requests": "HTTPError",
+        "httpx": "HTTPStatusError",
+        "httpx_http2": "HTTPStatusError",
+        "aiohttp": "ClientResponseError",
+    }
+    assert [name for name, one in said.items() if TELL not in one["error"]] == ["httpx_http2"]  # HTTP/2 has no reason phrase
+    assert TELL in said["httpx_http2"]["text"]
+    assert [(one.answer, one.line) for one in gate.decisions()] == [("block", "DELETE api.github.com/repos/acme/site")] * 5
+    assert services.connections == 0
+
+
+def test_node_fetch_reaches_what_is_allowed_and_reads_the_sentence(gate: Gate, services: LookAlikes):
+    calls = json.dumps([READ, WRITE, DELETE])
+    ran = gate.run("node", AGENTS / "fetch.mjs", calls, options=("--policy", gate.policy(NO_DELETES)))
+    read, written, deleted = ran.lines
+    assert (read.get("status"), written.get("status"), deleted.get("status")) == (200, 201, 403), ran.lines
+    assert json.loads(deleted["text"])["message"] == TELL
+    assert deleted["reason"] == TELL
+    assert len(services.seen) == 2
+    assert len(gate.decisions()) == 3
+
+
+CURL = """
+curl -sS https://api.github.com/repos/acme/site
+curl -sS --http1.1 https://api.github.com/repos/acme/site
+curl -sS http://plain.test/over/http
+curl -sS --fail-with-body -X DELETE https://api.github.com/repos/acme/site
+echo "code $?"
+curl -sS -o /dev/null -w '%{http_code} %{http_version}\\n' --retry 3 -X DELETE https://api.github.com/repos/acme/site
+"""
+
+
+def test_curl_reaches_what_is_allowed_and_reads_the_sentence(gate: Gate, services: LookAlikes):
+    ran = gate.run("sh", "-c", CURL, options=("--policy", gate.policy(NO_DELETES)))
+    assert ran.stdout.count('"full_name": "acme/site"') == 2, (ran.stdout, ran.stderr)
+    assert '{"ok": true}' in ran.stdout
+    assert TELL in ran.stdout
+    assert "code 22" in ran.stdout
+    assert "403 2" in ran.stdout, "HTTP/2 to the client, and no retry"
+    assert services.lines() == ["GET api.github.com/repos/acme/site"] * 2 + ["GET plain.test/over/http"]
+    assert [one.answer for one in gate.decisions()] == ["allow"] * 3 + ["block"] * 2
+
+
+def test_a_name_that_nobody_has_is_refused_and_recorded(gate: Gate, services: LookAlikes):
+    ran = gate.run("curl", "-sS", "https://nobody.invalid/")
+    assert json.loads(ran.stdout)["status"] == 502
+    assert services.connections == 0
+
+
+@pytest.mark.parametrize("target", ["https://api.github.com/%61?b=%2f&c=d+e", "https://api.github.com:443/x"])
+def test_what_the_service_gets_is_what_was_decided(gate: Gate, services: LookAlikes, target: str):
+    ran = gate.run("curl", "-sS", "-H", "Accept: x/y", "-H", "X-Two: 1", "-d", "a=b", target)
+    assert ran.code == 0, ran.stderr
+    (seen,) = services.seen
+    (decided,) = gate.decisions()
+    assert (seen.digest, seen.header("accept"), seen.header("x-two")) == (decided.sent, ["x/y"], ["1"])
+    assert seen.length == decided.outcome["sent"] == 3
+    assert decided.outcome["body"].endswith(seen.body)
+    assert [name for name, _ in seen.headers if name.lower().startswith(("proxy-", "outgate-"))] == []

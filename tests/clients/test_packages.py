@@ -1,0 +1,57 @@
+"""pip and npm against look-alike indexes: they install what is allowed and say why the rest is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clients.under_gate import PYTHON
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clients.lookalikes import LookAlikes
+    from clients.under_gate import Gate
+
+TELL = "This package is not on our list. Ask platform@acme.example."
+PIP = (PYTHON, "-m", "pip", "install", "--target", "site", "acme-tiny")
+NPM = ("npm", "install", "acme-tiny")
+
+
+def refuse(host: str) -> str:
+    return f'{{id: unlisted, match: {{host: {host}}}, effect: block, tell: "{TELL}"}}'
+
+
+def test_pip_installs(gate: Gate, work: Path):
+    ran = gate.run(*PIP)
+    assert ran.code == 0, ran.stderr
+    assert (work / "site" / "acme_tiny.py").read_text() == 'VERSION = "1.0.0"\n'
+
+
+def test_npm_installs(gate: Gate, work: Path):
+    ran = gate.run(*NPM)
+    assert ran.code == 0, ran.stderr
+    assert (work / "node_modules" / "acme-tiny" / "index.js").exists()
+
+
+def test_pip_says_why_a_file_is_refused_and_asks_once(gate: Gate, services: LookAlikes, work: Path):
+    ran = gate.run(*PIP, options=("--policy", gate.policy(refuse("files.pythonhosted.org"))))
+    assert ran.code == 1
+    assert TELL in ran.own, ran.stderr
+    assert not (work / "site").exists()
+    assert [one.answer for one in gate.decisions() if "pythonhosted" in one.line] == ["block"]
+    assert services.lines("files.pythonhosted.org") == []
+
+
+def test_pip_says_why_an_index_page_is_refused(gate: Gate, services: LookAlikes):
+    ran = gate.run(*PIP, options=("--policy", gate.policy(refuse("pypi.org"))))
+    assert ran.code == 1
+    assert TELL in ran.own, ran.stderr
+    assert services.connections == 0
+
+
+def test_npm_says_why_a_package_is_refused_and_asks_once(gate: Gate, services: LookAlikes):
+    ran = gate.run(*NPM, options=("--policy", gate.policy(refuse("registry.npmjs.org"))))
+    assert ran.code == 1
+    assert TELL in ran.own, ran.stderr
+    assert [one.line for one in gate.decisions()] == ["GET registry.npmjs.org/acme-tiny"]
+    assert services.connections == 0
