@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,6 @@ import platformdirs
 from outgate.document import parse
 from outgate.errors import ConfigError, Problem
 from outgate.intake.agents import AGENT_ID, Agent
-from outgate.intake.destination import is_address
 from outgate.intake.destinations import (
     ANY,
     Destination,
@@ -29,12 +28,12 @@ from outgate.intake.destinations import (
 from outgate.policy.shapes import Count, Many, Named, Scalar, Table, Text, Truth, Words, meant, problems, schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from outgate.digest import Json
     from outgate.document import Document
     from outgate.document import Path as Place
-    from outgate.intake.destinations import Route, Via
+    from outgate.intake.destinations import Route
 
 LANGUAGE = "settings/v1alpha"
 FILE = "config.yaml"
@@ -174,59 +173,6 @@ def read(text: str, source: str, folder: Path) -> Settings:
 def json_schema() -> dict[str, Json]:
     """The file's form for editors (JSON Schema 2020-12)."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Outgate settings", **schema(FORM)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inherited:
-    """What the environment of whoever starts the gate says of the way out."""
-
-    via: Via | None = None
-    direct: tuple[str, ...] = ()
-    """Patterns of hosts that the proxy is not for."""
-    roots: tuple[Path, ...] = ()
-    """Files and folders of certificates that are trusted here besides the usual ones."""
-
-    def added_to(self, table: Destinations) -> Destinations:
-        """The same table, with the inherited proxy where it says nothing else."""
-        if self.via is None or ANY in table.by_pattern:
-            return table
-        ways = {pattern: Destination(pattern=pattern, route=Direct()) for pattern in self.direct}
-        ways[ANY] = Destination(pattern=ANY, route=self.via)
-        for pattern, said in table.by_pattern.items():
-            ways[pattern] = said if said.route or pattern not in ways else replace(said, route=Direct())
-        return Destinations(by_pattern=ways, networks=table.networks)
-
-
-_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
-_ROOTS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-
-
-def inherited(environ: Mapping[str, str]) -> Inherited:
-    """Read the variables that the usual clients read. Raises ConfigError for a proxy that can't be used: never go around it."""
-    name = next((name for name in _PROXIES if environ.get(name, "").strip()), None)
-    try:
-        via = via_of(environ[name].strip()) if name else None
-    except ValueError as error:
-        raise ConfigError(f"{error}", source=str(name)) from error
-    skipped = (environ.get("NO_PROXY") or environ.get("no_proxy") or "").replace(",", " ").split()
-    roots = (part for name in _ROOTS for part in environ.get(name, "").split(":" if name == "SSL_CERT_DIR" else "\0") if part)
-    return Inherited(
-        via=None if ANY in skipped else via,
-        direct=tuple(dict.fromkeys(pattern for entry in skipped for pattern in _skipped(entry))),
-        roots=tuple(dict.fromkeys(map(Path, roots))),
-    )
-
-
-def _skipped(entry: str) -> Iterator[str]:
-    """The patterns of a NO_PROXY entry: a name stands for itself and all below it. What is no name or address is for nobody."""
-    host = entry.lower().removeprefix("*").lstrip(".")
-    try:
-        exact = pattern_of(host if host.count(":") != 1 else host.partition(":")[0])
-    except ValueError:
-        return
-    yield exact
-    if not is_address(exact):
-        yield f"*.{exact}"
 
 
 def _sound(document: Document, wrong: list[Problem]) -> dict[str, Any]:

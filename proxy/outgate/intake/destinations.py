@@ -17,7 +17,7 @@ from outgate.intake.destination import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 type Address = IPv4Address | IPv6Address
@@ -120,6 +120,36 @@ def _patterns(host: str) -> Iterator[str]:
         rest = rest.partition(".")[2]
         yield f"*.{rest}"
     yield ANY
+
+
+def behind(via: Via, bypass: Iterable[str], table: Destinations) -> Destinations:
+    """The same table, with a proxy that everything takes which the table sends no other way.
+
+    `bypass` is what NO_PROXY lists: a name stands for itself and all below it. Entries that are no name or address, such as
+    blocks, say nothing here: addresses that are not public never take a proxy.
+    """
+    if ANY in table.by_pattern:
+        return table
+    ways = {pattern: Destination(pattern=pattern, route=Direct()) for entry in bypass for pattern in _bypassed(entry)}
+    ways.setdefault(ANY, Destination(pattern=ANY, route=via))
+    for pattern, said in table.by_pattern.items():
+        ways[pattern] = replace(said, route=Direct()) if said.route is None and pattern in ways else said
+    return Destinations(by_pattern=ways, networks=table.networks)
+
+
+def _bypassed(entry: str) -> Iterator[str]:
+    host = entry.strip().lower()
+    if host == ANY:
+        yield ANY
+        return
+    host = host.removeprefix("*").lstrip(".")
+    try:
+        exact = pattern_of(host if host.count(":") != 1 else host.partition(":")[0])
+    except ValueError:
+        return
+    yield exact
+    if not is_address(exact):
+        yield f"*.{exact}"
 
 
 def pattern_of(text: str) -> str:

@@ -6,11 +6,10 @@ import os
 import re
 import ssl
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import certifi
 
 from outgate.digest import sha256
 from outgate.errors import ConfigError, UnavailableError
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
     from outgate.intake.destinations import Destinations
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\r?\n[A-Za-z0-9+/=\s]+?-----END CERTIFICATE-----")
-_SYSTEM_FILES = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL
-    "/etc/ssl/ca-bundle.pem",  # openSUSE
-    "/etc/ssl/cert.pem",  # macOS, the BSDs
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,46 +46,26 @@ class UpstreamTrust:
         )
 
 
-def write_bundle(folder: Path, extra: Iterable[Path] = ()) -> Path:
-    """Write the system store, certifi and what the operator added (files or folders) as one PEM file in `folder`; give its path.
+def write_bundle(folder: Path, roots: Iterable[bytes]) -> Path:
+    """Write every certificate in `roots` (PEM: the system's, certifi's, what the operator inherited) to one file; give its path.
 
-    Raises ConfigError for an extra that has no certificate in it: an operator who named it counts on it. The file is named by
-    its content, so that gates with different extras share a folder.
+    The file is named by its content, so that gates with different roots share a folder. Raises ConfigError where there is no
+    certificate at all, UnavailableError where the folder can't be written.
     """
-    named = list(extra)
-    if broken := [problem for path in named if (problem := certificate_problem(path))]:
-        raise ConfigError(*broken)
-    known = dict.fromkeys(pem for path in (*_system(), Path(certifi.where()), *named) for pem in _in(path))
+    known = dict.fromkeys(found for pem in roots for found in _certificates(pem.decode("latin-1")))
+    if not known:
+        raise ConfigError("no root certificate on this machine, install the package ca-certificates")
     text = "\n".join(known) + "\n"
     return _written(folder, f"upstream-{sha256(text.encode()).removeprefix('sha256:')[:16]}.pem", text)
 
 
-def _system() -> Iterator[Path]:
-    """The machine's store; not what the environment says of it, which is the agent's to write."""
-    built_in = ssl.get_default_verify_paths()
-    found = [Path(path) for path in (*_SYSTEM_FILES, built_in.openssl_cafile) if Path(path).is_file()]
-    yield from found or [Path(built_in.openssl_capath)]
-
-
-def certificate_problem(path: Path) -> str:
-    """What keeps a file or folder from being trusted, as a sentence; empty where nothing does."""
-    try:
-        found = "\n".join(_in(path))
-        if not found:
-            return f"no certificate in {path}, name a PEM file or a folder of them"
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=found)
-    except (ValueError, ssl.SSLError):
-        return f"a certificate in {path} is broken, write it again"
-    except OSError as error:
-        return f"can't read {path}: {error.strerror or error}"
-    return ""
-
-
-def _in(path: Path) -> Iterator[str]:
-    """Every certificate in a file or folder, one spelling each. Raises OSError, and ValueError for what is not base64."""
-    for file in sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]:
-        for found in _CERTIFICATE.findall(file.read_text("latin-1")):
-            yield ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(found)).strip()
+def _certificates(pem: str) -> Iterator[str]:
+    """One spelling of each. A block that OpenSSL would not read is no root, and would spoil the others' file."""
+    for block in _CERTIFICATE.findall(pem):
+        with suppress(ValueError, ssl.SSLError):
+            der = ssl.PEM_cert_to_DER_cert(block)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
+            yield ssl.DER_cert_to_PEM_cert(der).strip()
 
 
 def _written(folder: Path, name: str, text: str) -> Path:
