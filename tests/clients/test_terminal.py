@@ -126,7 +126,8 @@ def test_a_shell_under_the_gate_has_job_control(gate: Gate):
         terminal.reads("up\r\n")
         terminal.type("\x1a")
         terminal.reads("Stopped")
-        terminal.type("kill %1; wait; exit 5\n")
+        terminal.reads("ready> ")
+        terminal.type("kill -KILL %1; disown %1; exit 5\n")
         assert terminal.ends()[0] == 5
 
 
