@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from outgate.errors import ConfigError, UnavailableError
+from outgate.errors import ConfigError, EvidenceError, UnavailableError
 
 COMMANDS = {
     "run": "Run a command with its requests mapped, decided and recorded.",
@@ -65,6 +65,6 @@ def main() -> None:
         for problem in error.problems:
             print(problem, file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None
-    except UnavailableError as error:
+    except (UnavailableError, EvidenceError) as error:
         print(f"outgate: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None

@@ -1,0 +1,1 @@
+"""Composition root: builds everything; the only reader of environment, clock and randomness."""

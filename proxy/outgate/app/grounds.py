@@ -1,0 +1,85 @@
+"""What people wrote, read whole and found good before anything starts; and the world that the gate is given."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from outgate import settings as settings_files
+from outgate.ca.inherited import Inherited, inherited
+from outgate.ca.trust import read_trust
+from outgate.intake.destinations import behind, via_of
+from outgate.policy.effect import Mode
+from outgate.stores.catalog_files import load_catalog
+from outgate.stores.policy_files import load_policies
+from outgate.stores.shipped import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from outgate.actions.catalog import Catalog
+    from outgate.ca.trust import Trust
+    from outgate.intake.destinations import Destinations
+    from outgate.policy.rule import Policy
+    from outgate.settings import Settings
+
+DEFAULT_POLICY = "coding-agent"
+
+
+class SystemClock:
+    """The machine's own."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def entropy(count: int) -> bytes:
+    """The kernel's randomness."""
+    return os.urandom(count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """Everything that was written by people, read and found good, before anything starts."""
+
+    environ: Mapping[str, str]
+    state: Path
+    settings: Settings
+    catalog: Catalog
+    policy: Policy
+    trust: Trust
+    inherited: Inherited
+
+    @property
+    def destinations(self) -> Destinations:
+        """The operator's table, behind the proxy that the environment asks for."""
+        if self.inherited.via is None:
+            return self.settings.destinations
+        return behind(via_of(self.inherited.via.url), self.inherited.bypass, self.settings.destinations)
+
+
+def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False) -> Grounds:
+    """Read settings, catalog, policy and trust. Raises ConfigError with what is wrong, before anything was started."""
+    environ = dict(os.environ)
+    settings = settings_files.load(config, environ)
+    catalog = load_catalog(*settings.services)
+    names = policies or settings.policies or (DEFAULT_POLICY,)
+    mode = Mode.ENFORCE if enforce or settings.enforce else None
+    trust_file = shipped("certs", "trust.yaml")
+    trust = read_trust(trust_file.read_text("utf-8"), str(trust_file))
+    return Grounds(
+        environ=environ,
+        state=settings_files.state_folder(environ),
+        settings=settings,
+        catalog=catalog,
+        policy=load_policies(names, catalog, mode=mode),
+        trust=trust,
+        inherited=inherited(trust, environ),
+    )

@@ -1,0 +1,50 @@
+"""`outgate run`: one command in front of an agent."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(  # noqa: PLR0913  # one parameter an option
+    command: Annotated[list[str], typer.Argument(metavar="CMD…", help="The agent's own command line.")],
+    *,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="A policy file or the name of a starter policy; may be repeated.")
+    ] = None,
+    enforce: Annotated[bool, typer.Option("--enforce", help="Enforce, whatever mode the policy says.")] = False,
+    agent: Annotated[str | None, typer.Option(help="Who this is, in rules and in the log. Default: from the command.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Settings; default: config.yaml in the user's outgate folder.")] = None,
+    share: Annotated[list[Path] | None, typer.Option(help="Give the agent a path that the fence would hide.")] = None,
+    direct: Annotated[list[int] | None, typer.Option(help="Give the agent a TCP port of this host's loopback.")] = None,
+    no_fence: Annotated[bool, typer.Option("--no-fence", help="Only ask the agent's programs to come this way.")] = False,
+    metrics: Annotated[str | None, typer.Option(help="Serve Prometheus metrics: a socket's path or host:port.")] = None,
+) -> None:
+    """Run CMD with every request mapped, decided and recorded. Exits with CMD's own code."""
+    from outgate.app import RunAsk, run_agent
+    from outgate.cli.summary import closing, opening_line
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201  # standard error is where a wrapper speaks
+
+    asked = RunAsk(
+        command=tuple(command),
+        policies=tuple(policy or ()),
+        enforce=enforce,
+        agent=agent,
+        config=config,
+        shares=tuple(share or ()),
+        directs=tuple(direct or ()),
+        fenced=not no_fence,
+        metrics=metrics,
+    )
+    report = run_agent(asked, opening=lambda begun: say(opening_line(begun)))
+    for line in closing(report):
+        say(line)
+    raise SystemExit(report.code)
