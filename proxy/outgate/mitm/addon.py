@@ -1,0 +1,244 @@
+"""What happens at each point of a connection: the gate is asked, and what it says is done."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from outgate.answer.render import render
+from outgate.answer.reply import Refusal
+from outgate.gate import Opening
+from outgate.intake.request import NoBody, Unreadable, UnreadBody
+from outgate.mitm import translate
+from outgate.mitm.enforce import BreachError, Call, Failure, check_pass, conclude, unfinished
+from outgate.mitm.leaves import leaf_name
+from outgate.mitm.streams import Budget, Gathering
+from outgate.receipts.receipt import Result
+
+if TYPE_CHECKING:
+    from mitmproxy import http
+    from OpenSSL import SSL
+
+    from outgate.answer.reply import Reply
+    from outgate.intake.request import Tunnel
+    from outgate.mitm.enforce import Judge, Outside, Way
+    from outgate.mitm.link import Limits, Link
+    from outgate.mitm.notes import Notes
+    from outgate.mitm.tls import Handshakes
+    from outgate.mitm.wire import Upstream
+    from outgate.ports import Pin
+
+_H2: Final = b"h2"
+_H1: Final = b"http/1.1"
+_KNOWN_UPSTREAMS: Final = 4096
+_TOLD: Final = {
+    Failure.UNREACHED: "The upstream could not be reached, so nothing was sent.",
+    Failure.UNTRUSTED: "The upstream's certificate does not verify for this host, so nothing was sent.",
+    Failure.HANDSHAKE: "No TLS connection could be made with the upstream, so nothing was sent.",
+    Failure.PROXY: "The upstream proxy did not let this through, so nothing reached the upstream.",
+    Failure.CLOSED: "The request was sent, and the upstream gave no whole answer: it may have acted on it.",
+    Failure.MALFORMED: "The request was sent, and the upstream's answer is malformed: it may have acted on it.",
+    Failure.SWITCHED: "The request was sent, and the upstream switched to a protocol that nobody asked for.",
+}
+_BODY_AND_NONE: Final = Unreadable(status=400, why="The request declares a body and ends without one.")
+
+
+class Addon:
+    """One method a point. What raises in any of them aborts the connection: see `handler.py`."""
+
+    def __init__(self, *, gate: Judge, outside: Outside, handshakes: Handshakes, notes: Notes, limits: Limits) -> None:
+        self.handshakes = handshakes
+        self._outside = outside
+        self._gate = gate
+        self._notes = notes
+        self._limits = limits
+        self._budget = Budget(limits.bodies)
+        self._h2: OrderedDict[tuple[str, int], None] = OrderedDict()
+
+    # the client's connection
+
+    def client_connected(self, link: Link) -> None:
+        """A client is there. Whose it is follows from where it came in, and from nothing that it says."""
+
+    def client_disconnected(self, link: Link) -> None:
+        """Give every admission that is still open its outcome."""
+        self._budget.give(link, link.gathered)
+        errors = []
+        for call in tuple(link.calls):
+            try:
+                conclude(self._gate, call, unfinished(call), error="the client left")
+            except Exception as error:  # noqa: BLE001  # each of the others is still owed its own
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("outcomes were not recorded", errors)
+
+    def http_connect(self, link: Link, tunnel: Tunnel) -> None:
+        """A well-formed CONNECT: its requests are refused or not inside, where clients read the answer."""
+        link.tunnel = tunnel
+
+    def tunnel_refused(self, link: Link, data: bytes) -> None:
+        """Something else than TLS or HTTP came through a tunnel."""
+        host, port = _leads_to(link)
+        self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=_kind_of(data))
+
+    def tls_clienthello(self, link: Link, sni: bytes | None) -> str:
+        """Remember what was asked for. Give the one name for the leaf."""
+        if link.tunnel is None:
+            raise BreachError("TLS outside a tunnel")
+        link.tunnel = replace(link.tunnel, sni=sni, tls=True)
+        asked = sni.decode("ascii", "replace") if sni else None
+        name = leaf_name(asked, link.tunnel.host.decode("ascii"))
+        if name is None:
+            raise BreachError("a tunnel to no name")
+        return name
+
+    def alpn(self, link: Link, offers: list[bytes]) -> bytes | None:
+        """Agree on HTTP/2 where the client has nothing else, or where the upstream is known to have it."""
+        host, port = _leads_to(link)
+        if _H2 in offers and (_H1 not in offers or (host, port) in self._h2):
+            return _H2
+        return _H1 if _H1 in offers else None
+
+    def tls_failed_client(self, link: Link, reason: str) -> None:
+        """The client hung up on our certificate."""
+        host, port = _leads_to(link)
+        self._notes.add("trust-failed", link.agent, host=host, port=port, detail=reason[:80])
+
+    # the request
+
+    def requestheaders(self, link: Link, request: http.Request, *, ended: bool, problem: Unreadable | None) -> Call:
+        """Read a head. Where a body is not wanted, or can't be had, it is ready to be decided."""
+        raw = translate.raw_request(request, link.tunnel)
+        length = translate.declared_length(raw.headers)
+        if ended and length:
+            problem = _BODY_AND_NONE
+        if problem is not None:
+            opening = Opening(agent=link.agent, reading=problem, wants_body=False)
+        else:
+            opening = self._gate.open(raw, link.agent)
+        call = Call(link=link, raw=raw, opening=opening, ended=ended, length=length)
+        too_large = length is not None and length > self._limits.body
+        if ended:
+            call.body = NoBody()
+        elif not opening.wants_body or too_large:
+            call.body = UnreadBody(length=length, too_large=opening.wants_body)
+        return call
+
+    def gathering(self, link: Link) -> Gathering:
+        """Begin to keep a body."""
+        return Gathering(self._budget, link, self._limits.body)
+
+    async def request(self, call: Call) -> None:
+        """Decide. What comes back is an admission, with its receipt on disk, or a refusal."""
+        if call.body is None:
+            raise BreachError("decided before its body was there")
+        call.open_way(await self._gate.admit(call.opening, call.body))
+        if call.link.gone:
+            self.client_left(call)
+
+    def client_left(self, call: Call) -> None:
+        """The client gave this one up."""
+        conclude(self._gate, call, unfinished(call), error="the client left")
+
+    # the upstream
+
+    def speaks_h2(self, way: Way) -> bool:
+        """Whether the upstream agreed to HTTP/2 before."""
+        return (way.host, way.port) in self._h2
+
+    def server_connect(self, link: Link, way: Way) -> Pin:
+        """Check the pass."""
+        return check_pass(link, way)
+
+    def server_connected(self, link: Link, way: Way, peername: Any) -> None:
+        """Check, before a byte is sent, that this is the address that was judged."""
+        pin = check_pass(link, way)
+        if (ipaddress.ip_address(peername[0]), peername[1]) != (ipaddress.ip_address(pin.address), pin.address_port):
+            raise BreachError("connected to another address than was judged")
+
+    def tls_start_server(self, upstream: Upstream, name: str, client_alpn: bytes | None) -> SSL.Connection:
+        """Offer what the client's side speaks: no request is turned into HTTP/2 for an upstream."""
+        both = client_alpn == _H2 and name == upstream.way.pin.name
+        return self.handshakes.with_upstream(name, (_H2, _H1) if both else (_H1,))
+
+    def proxy_credentials(self, way: Way) -> list[tuple[bytes, bytes]]:
+        """Give the lines that an upstream proxy, and nobody else, is shown."""
+        return translate.proxy_credentials(way.pin.via or "", self._outside.credentials(way.host))
+
+    def tls_established_server(self, upstream: Upstream) -> None:
+        """Remember who speaks HTTP/2."""
+        if upstream.alpn == _H2:
+            self._remember_h2(upstream.way)
+
+    def tls_refused_alpn(self, upstream: Upstream) -> None:
+        """It has no HTTP/1.1: the next client that can gets HTTP/2."""
+        self._remember_h2(upstream.way)
+
+    def server_connect_error(self, call: Call, error: str) -> Reply:
+        """No connection was had: not one byte of the request left."""
+        failure = next((f for f in Failure if error.startswith(f.value)), Failure.HANDSHAKE)
+        if failure is Failure.UNREACHED:
+            self._outside.unreached(call.admitted.pin)
+        return self.error(call, failure, error)
+
+    # the answer
+
+    def request_leaves(self, call: Call) -> None:
+        """From here on, bytes may have left."""
+        _ = call.admitted
+        call.left = True
+
+    def responseheaders(self, call: Call, response: http.Response, request: http.Request, *, ended: bool) -> http.Response:
+        """Write the head for the client. Raises BadAnswerError for what can't be passed on."""
+        admitted = call.admitted
+        if response.status_code == 101:
+            answer = translate.switched(response, admitted.request)
+        else:
+            answer = translate.answer_response(response, request, ended=ended)
+        call.status = response.status_code
+        return answer
+
+    def response(self, call: Call) -> None:
+        """The whole answer came."""
+        conclude(self._gate, call, Result.EXECUTED)
+
+    def error(self, call: Call, failure: Failure, detail: str = "") -> Reply:
+        """Record what became of it. Give what the client gets, where it got nothing yet."""
+        stamp = call.admitted.stamp
+        conclude(self._gate, call, Result.UNKNOWN if call.left else Result.REFUSED, error=detail[:200] or failure.value)
+        said = Refusal(status=502, answer="allow", kind="upstream", tell=_TOLD[failure], receipt=str(stamp))
+        return render(said, call.opening.reading)
+
+    def websocket_start(self, call: Call) -> None:
+        """An admitted WebSocket begins."""
+        _ = call.admitted
+
+    def websocket_message(self, call: Call) -> None:
+        """A message passes."""
+        _ = call.admitted
+
+    def websocket_end(self, call: Call) -> None:
+        """It is over."""
+        conclude(self._gate, call, Result.EXECUTED)
+
+    def _remember_h2(self, way: Way) -> None:
+        self._h2[way.host, way.port] = None
+        if len(self._h2) > _KNOWN_UPSTREAMS:
+            self._h2.popitem(last=False)
+
+
+def _leads_to(link: Link) -> tuple[str, int]:
+    if link.tunnel is None:
+        return "", 0
+    return link.tunnel.host.decode("ascii").strip("[]").lower(), link.tunnel.port
+
+
+def _kind_of(data: bytes) -> str:
+    """Name what came, without a byte of it."""
+    known = {b"SSH-": "ssh", b"\x05": "socks5", b"\x04": "socks4", b"EHLO": "smtp", b"HELO": "smtp", b"PRI ": "http2 without tls"}
+    for start, kind in known.items():
+        if data.startswith(start):
+            return kind
+    return "text" if data.isascii() and all(byte >= 32 or byte in b"\r\n\t" for byte in data) else "binary"

@@ -1,0 +1,333 @@
+"""One request and its answer, from the head that came in to the last byte that went back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mitmproxy import http
+from mitmproxy.proxy import events
+from mitmproxy.proxy.layers import websocket
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    RequestTrailers,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    ResponseTrailers,
+)
+from mitmproxy.websocket import WebSocketData
+
+from outgate.gate import Admitted, Refused
+from outgate.intake.request import NoBody, Unreadable, UnreadBody, WholeBody
+from outgate.mitm import translate
+from outgate.mitm.enforce import BreachError, Failure
+from outgate.mitm.wire import Connect, DecideHook, RefusedHead, Upstream, wire_of
+
+if TYPE_CHECKING:
+    from mitmproxy.proxy.context import Context
+    from mitmproxy.proxy.layer import CommandGenerator
+
+    from outgate.answer.reply import Reply
+    from outgate.mitm.enforce import Call
+    from outgate.mitm.streams import Gathering
+
+_FRAMING_UNSURE: Final = frozenset({400, 411, 431, 501})
+"""Where one of these was the reading's word, nobody knows where the next request begins."""
+
+
+class Exchange(HttpStream):
+    """States of one exchange. The client's side: head, (gather), decide, (stream), done. The upstream's: head, body, done.
+
+    Nothing is sent upstream but by `_send`, which takes an open admission and no other word for it. An exception
+    anywhere in here reaches the handler, which aborts both connections.
+    """
+
+    call: Call
+    request: http.Request
+
+    def __init__(self, context: Context, stream_id: int) -> None:
+        super().__init__(context, stream_id)
+        self.wire = wire_of(context)
+        self.upstream: Upstream | None = None
+        self._gathering: Gathering | None = None
+        self._answered = False
+        self._queued = 0
+        self._switching: http.Response | None = None
+        self.client_state = self._head
+        self.server_state = self._not_yet
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Count what waits while this one is paused; the handler stops reading the client when it is too much."""
+        if self._paused is not None and isinstance(event, RequestData):
+            self._queued += len(event.data)
+            self.wire.link.queued += len(event.data)
+        return super().handle_event(event)
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, (RequestHeaders, RequestData, RequestTrailers, RequestEndOfMessage)):
+            yield from self.client_state(event)
+        elif isinstance(event, (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage)):
+            yield from self.server_state(event)
+        elif isinstance(event, RequestProtocolError):
+            yield from self._client_failed(event)
+        elif isinstance(event, ResponseProtocolError):
+            yield from self._upstream_failed(event)
+        elif not isinstance(event, events.Start):
+            raise BreachError(f"unexpected {type(event).__name__}")
+
+    # the client's side
+
+    def _head(self, event: RequestHeaders) -> CommandGenerator[None]:
+        self.request = event.request
+        problem = event.problem if isinstance(event, RefusedHead) else None
+        self.call = call = self.wire.addon.requestheaders(self.wire.link, event.request, ended=event.end_stream, problem=problem)
+        if call.opening.wants_body and call.body is None:
+            yield from self._ask_for_body()
+            self._gathering = self.wire.addon.gathering(self.wire.link)
+            self.client_state = self._gather
+        else:
+            self.client_state = self._stream
+            yield from self._decide()
+
+    def _ask_for_body(self) -> CommandGenerator[None]:
+        if translate.expects_continue(self.call.raw) and not self.call.ended:
+            go_on = translate.continue_response(self.request)
+            yield SendHttp(ResponseHeaders(self.stream_id, go_on), self.context.client)
+
+    def _gather(self, event: Any) -> CommandGenerator[None]:
+        """Keep the body until it is whole, or too large to be read."""
+        gathering = self._gathering
+        assert gathering is not None
+        if isinstance(event, RequestData) and not gathering.add(event.data):
+            self.call.body = UnreadBody(length=self.call.length, too_large=True)
+            self.client_state = self._stream
+            yield from self._decide(gathering.content())
+        elif isinstance(event, RequestEndOfMessage):
+            content = gathering.content()
+            self.call.body = WholeBody(content) if content else NoBody()
+            self.call.ended = True
+            self.client_state = self._stream
+            yield from self._decide(content)
+            yield from self.client_state(event)
+
+    def _decide(self, content: bytes = b"") -> CommandGenerator[None]:
+        """Nothing has left, and nothing leaves, before this comes back with an admission."""
+        yield DecideHook(self.call)
+        self._resumed()
+        match self.call.admission:
+            case _ if self._client_left():
+                self._end()
+            case Admitted():
+                yield from self._send(content)
+            case Refused(reply=reply):
+                yield from self._answer(reply)
+            case None:
+                raise BreachError("asked, and not answered")
+
+    def _send(self, content: bytes) -> CommandGenerator[None]:
+        """Let it out: connect the admitted way, write what was decided."""
+        call = self.call
+        admitted, way, body = call.admitted, call.way, call.body
+        assert way is not None
+        assert body is not None
+        upstream, failure = yield Connect((way.host, way.port), way.tls, None, way=way)
+        self._resumed()
+        if self._client_left():
+            self._end()
+            return
+        if failure is not None:
+            yield from self._answer(self.wire.addon.server_connect_error(call, failure))
+            return
+        if self._gathering is None:
+            yield from self._ask_for_body()
+        self.upstream = self.context.server = upstream
+        proxied = way.pin.via is not None and not way.tls
+        credentials = self.wire.addon.proxy_credentials(way) if proxied else ()
+        out = translate.outgoing(admitted.request, body, way.pin, credentials, http2=upstream.alpn == b"h2")
+        self.server_state = self._answer_head
+        self.wire.addon.request_leaves(call)
+        yield SendHttp(RequestHeaders(self.stream_id, out, end_stream=isinstance(body, NoBody)), upstream)
+        yield from self._upload(content)
+
+    def _upload(self, data: bytes) -> CommandGenerator[None]:
+        for chunk in self.call.upload(data):
+            assert self.upstream is not None
+            yield SendHttp(RequestData(self.stream_id, chunk), self.upstream)
+
+    def _stream(self, event: Any) -> CommandGenerator[None]:
+        if self.upstream is None:
+            raise BreachError("a body without a decision")
+        if isinstance(event, RequestData):
+            yield from self._upload(event.data)
+        elif isinstance(event, RequestEndOfMessage):
+            self.client_state = self._over
+            yield SendHttp(event, self.upstream)
+
+    def _discard(self, event: Any) -> CommandGenerator[None]:
+        """The answer is out: what the client still sends is read and dropped, so that its connection stays usable."""
+        if isinstance(event, RequestEndOfMessage):
+            self.client_state = self._over
+            yield DropStream(self.stream_id)
+
+    # our own answers
+
+    def _answer(self, reply: Reply) -> CommandGenerator[None]:
+        """Answer in the upstream's stead. Whatever an upstream still says of this is not heard."""
+        call = self.call
+        unheard = not call.ended and translate.expects_continue(call.raw) and self._gathering is None and self.upstream is None
+        unsure = isinstance(call.opening.reading, Unreadable) and call.opening.reading.status in _FRAMING_UNSURE
+        if self.upstream is not None:
+            yield SendHttp(RequestProtocolError(self.stream_id, "answered", ErrorCode.CANCEL), self.upstream)
+        response, body = translate.reply_response(reply, self.request, close=unheard or unsure)
+        self.server_state = self._over
+        self._answered = True
+        self.client_state = self._over if self.client_state == self._over else self._discard
+        yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not body), self.context.client)
+        if body:
+            yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
+        if self.client_state == self._over:
+            yield DropStream(self.stream_id)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    # the upstream's side
+
+    def _answer_head(self, event: ResponseHeaders) -> CommandGenerator[None]:
+        try:
+            response = self.wire.addon.responseheaders(self.call, event.response, self.request, ended=event.end_stream)
+        except translate.BadAnswerError as error:
+            failure = Failure.SWITCHED if event.response.status_code == 101 else Failure.MALFORMED
+            yield from self._answer(self.wire.addon.error(self.call, failure, str(error)))
+            return
+        self.server_state = self._answer_body
+        if response.status_code == 101:
+            self._switching = response
+            return
+        self._answered = True
+        yield SendHttp(ResponseHeaders(self.stream_id, response, event.end_stream), self.context.client)
+
+    def _answer_body(self, event: Any) -> CommandGenerator[None]:
+        if isinstance(event, ResponseData):
+            for chunk in self.call.download(event.data):
+                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+        elif isinstance(event, ResponseTrailers):
+            yield from self._answer_trailers(event)
+        elif self._switching is not None:
+            yield from self._switch(self._switching)
+        else:
+            yield from self._answer_end()
+
+    def _answer_trailers(self, event: ResponseTrailers) -> CommandGenerator[None]:
+        try:
+            trailers = translate.answer_trailers(event.trailers.fields)
+        except translate.BadAnswerError as error:
+            yield from self._upstream_failed(ResponseProtocolError(self.stream_id, str(error), ErrorCode.GENERIC_SERVER_ERROR))
+        else:
+            yield SendHttp(ResponseTrailers(self.stream_id, trailers), self.context.client)
+
+    def _answer_end(self) -> CommandGenerator[None]:
+        self.server_state = self._over
+        self.wire.addon.response(self.call)  # before the client learns that it is over
+        if self.client_state == self._over:
+            yield DropStream(self.stream_id)
+        else:
+            assert self.upstream is not None
+            self.client_state = self._discard
+            yield SendHttp(RequestProtocolError(self.stream_id, "answered", ErrorCode.CANCEL), self.upstream)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def _switch(self, response: http.Response) -> CommandGenerator[None]:
+        """From here on the exchange is a WebSocket."""
+        flow = http.HTTPFlow(self.context.client, self.context.server)
+        flow.request, flow.response, flow.websocket = self.request, response, WebSocketData()
+        self.flow = flow
+        yield SendHttp(ResponseHeaders(self.stream_id, response), self.context.client)
+        self.child_layer = Messages(self.context, flow, self.call)
+        self._handle_event = self.passthrough  # type: ignore[method-assign]  # mitmproxy's own way to switch
+        yield from self.child_layer.handle_event(events.Start())
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    # when things end early
+
+    def _client_failed(self, event: RequestProtocolError) -> CommandGenerator[None]:
+        self._end()
+        if self.upstream is not None:
+            yield SendHttp(event, self.upstream)
+        yield DropStream(self.stream_id)
+
+    def _upstream_failed(self, event: ResponseProtocolError) -> CommandGenerator[None]:
+        if self.server_state == self._over:
+            return
+        reply = self.wire.addon.error(self.call, Failure.CLOSED, event.message)
+        if not self._answered:
+            yield from self._answer(reply)
+            return
+        self.client_state = self.server_state = self._over
+        yield SendHttp(event, self.context.client)
+        yield DropStream(self.stream_id)
+
+    def _end(self) -> None:
+        self.client_state = self.server_state = self._over
+        if self._gathering is not None:
+            self._gathering.content()
+        self.wire.addon.client_left(self.call)
+
+    def _resumed(self) -> None:
+        self.wire.link.queued -= self._queued
+        self._queued = 0
+        self.wire.link.room.set()
+
+    def _client_left(self) -> bool:
+        return any(isinstance(event, RequestProtocolError) for event in self._paused_event_queue)
+
+    def _not_yet(self, event: Any) -> CommandGenerator[None]:
+        raise BreachError(f"{type(event).__name__} before anything was sent")
+        yield
+
+    def _over(self, _event: Any) -> CommandGenerator[None]:
+        yield from ()
+
+
+class Messages(websocket.WebsocketLayer):
+    """An admitted WebSocket. Messages are relayed; none is kept, and none may be larger than a limit."""
+
+    def __init__(self, context: Context, flow: http.HTTPFlow, call: Call) -> None:
+        super().__init__(context, flow)
+        self.call = call
+        self.wire = wire_of(context)
+
+    def start(self, event: events.Event) -> CommandGenerator[None]:
+        """Begin to relay."""
+        yield from self._ours(super().start(event))
+
+    _handle_event = start
+
+    def relay_messages(self, event: events.Event) -> CommandGenerator[None]:
+        """Relay what came, and count it."""
+        if isinstance(event, events.DataReceived):
+            passing = self.call.upload if event.connection == self.context.client else self.call.download
+            passing(event.data)
+        yield from self._ours(super().relay_messages(event))
+        for side in (self.client_ws, self.server_ws):
+            if sum(map(len, side.frame_buf)) > self.wire.limits.message:
+                raise BreachError("a WebSocket message is over the limit")
+
+    def _ours(self, relayed: CommandGenerator[None]) -> CommandGenerator[None]:
+        """Call our hooks right here: what raises in one takes the whole connection down."""
+        for command in relayed:
+            match command:
+                case websocket.WebsocketStartHook():
+                    self.wire.addon.websocket_start(self.call)
+                case websocket.WebsocketMessageHook(flow=flow):
+                    assert flow.websocket is not None
+                    self.wire.addon.websocket_message(self.call)
+                    flow.websocket.messages.clear()
+                case websocket.WebsocketEndHook():
+                    self.wire.addon.websocket_end(self.call)
+                case _:
+                    yield command

@@ -1,0 +1,334 @@
+"""Runs one client connection through mitmproxy's layers, and takes everything down when anything in them raises."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.server import ConnectionIO, LiveConnectionHandler
+
+from outgate.mitm.enforce import BreachError, Failure
+from outgate.mitm.layers import Http, TunnelGate
+from outgate.mitm.wire import Becomes, DecideHook, Replace, Upstream, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from mitmproxy.connection import Connection
+    from mitmproxy.proxy.layer import Layer
+
+    from outgate.mitm.addon import Addon
+    from outgate.mitm.link import Limits, Link
+    from outgate.ports import Alarm, Pin
+
+READ: Final = 256 * 1024
+"""Bytes taken from a socket at once."""
+
+
+class Handler(LiveConnectionHandler):
+    """One client connection and its upstreams.
+
+    mitmproxy's own handler logs what a hook or a layer raised and goes on. This one has no place where an exception
+    is lost: a hook that raised is never completed, so that the layer waiting for it can never go on, and both sides
+    of the connection are aborted. What was to be written in the same turn is not written.
+    """
+
+    def __init__(  # noqa: PLR0913  # what one connection is made of
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        link: Link,
+        addon: Addon,
+        limits: Limits,
+        alarm: Alarm,
+    ) -> None:
+        wire = Wire(link=link, addon=addon, limits=limits, tcp_timeout=int(limits.idle.total_seconds()))
+        super().__init__(reader, writer, wire.as_options(), ProxyMode.parse("regular"))
+        self.layer: Layer = Http(self._context(wire), HTTPMode.regular)
+        self._wire = wire
+        self._link = link
+        self._addon = addon
+        self._limits = limits
+        self._alarm = alarm
+        self._loop = asyncio.get_running_loop()
+        self._pending: deque[events.Event] = deque()
+        self._busy = False
+        self._down = False
+        self._ending = False
+        self._deciding = 0
+        self._out: dict[Connection, list[bytes]] = {}
+        self._upstreams = asyncio.Semaphore(limits.upstreams)
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Serve the client until it is gone. Never raises."""
+        watch = asyncio.create_task(self.timeout_watchdog.watch())  # type: ignore[no-untyped-call]  # mitmproxy's
+        self.transports[self.client].handler = asyncio.current_task()
+        try:
+            self._addon.client_connected(self._link)
+            self._feed(events.Start())
+            await self.handle_connection(self.client)
+        except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
+            self.fail(error, "serving a client")
+        except asyncio.CancelledError:
+            self._forgive()
+        finally:
+            watch.cancel()
+            for timer in self.wakeup_timer:
+                timer.cancel()
+        await self._leave()
+
+    async def handle_connection(self, connection: Connection) -> None:
+        """Read one side to its end, no faster than the other side takes it."""
+        io = self.transports[connection]
+        assert isinstance(io.reader, asyncio.StreamReader)
+        assert isinstance(io.writer, asyncio.StreamWriter)
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            while data := await io.reader.read(READ):
+                self._feed(events.DataReceived(connection, data))
+                await self._breathe(connection)
+        except OSError:
+            pass
+        except asyncio.CancelledError as error:
+            cancelled = error
+        connection.state = ConnectionState.CLOSED if cancelled else connection.state & ~ConnectionState.CAN_READ
+        self._feed(events.ConnectionClosed(connection))
+        if cancelled is None and connection.state is ConnectionState.CAN_WRITE:
+            try:
+                await asyncio.Event().wait()  # until our side is closed too, which cancels
+            except asyncio.CancelledError as error:
+                cancelled = error
+        with contextlib.suppress(OSError):
+            io.writer.close()
+        self.transports.pop(connection, None)
+        if cancelled is not None:
+            raise cancelled
+
+    async def open_connection(self, command: commands.OpenConnection) -> None:
+        """Connect where an open admission says, by its address: no name is looked up here."""
+        server = command.connection
+        try:
+            pin = self._addon.server_connect(self._link, _ours(server).way)
+            if ends := await self._connect(command, pin):
+                try:
+                    await self._converse(command, _ours(server), *ends)
+                finally:
+                    self._upstreams.release()
+        except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
+            self.fail(error, "connecting upstream")
+        finally:
+            self.transports.pop(server, None)
+
+    async def server_event(self, event: events.Event) -> None:
+        """Take an event from what mitmproxy runs for us (timers)."""
+        self._feed(event)
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        """Refuse: ours are called where they happen, and mitmproxy's own flow has none here."""
+        raise BreachError(f"unexpected hook {hook.name}")
+
+    def log(self, message: str, level: int = 0, exc_info: Any = None) -> None:
+        """Keep nothing: mitmproxy's lines quote what peers send."""
+
+    def abort(self) -> None:
+        """Drop every connection of this client, now, with what is still to be written."""
+        self._down = True
+        self._pending.clear()
+        self._out.clear()
+        self._link.room.set()
+        current = asyncio.current_task()
+        for io in list(self.transports.values()):
+            if isinstance(io.writer, asyncio.StreamWriter):
+                io.writer.transport.abort()
+            if io.handler is not None and io.handler is not current:
+                io.handler.cancel()
+
+    def finish(self) -> None:
+        """Go, as soon as nothing that was let out is under way."""
+        self._ending = True
+        self._go_if_idle()
+
+    def fail(self, error: BaseException, doing: str) -> None:
+        """Something raised: abort, and tell."""
+        self.abort()
+        self._alarm.raise_for(error, doing)
+
+    async def _connect(
+        self, command: commands.OpenConnection, pin: Pin
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        address = str(ipaddress.ip_address(pin.address))
+        held = False
+        try:
+            async with asyncio.timeout(self._limits.connect.total_seconds()):
+                held = await self._upstreams.acquire()
+                return await asyncio.open_connection(address, pin.address_port, limit=READ)
+        except OSError as error:
+            failure = _said(error)
+        except asyncio.CancelledError:
+            failure = "given up"
+        if held:
+            self._upstreams.release()
+        self.transports.pop(command.connection, None)
+        self._feed(events.OpenConnectionCompleted(command, f"{Failure.UNREACHED}: {failure}"))
+        return None
+
+    async def _converse(
+        self, command: commands.OpenConnection, server: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        late = self._loop.call_later(self._limits.connect.total_seconds(), self._hurry, server)
+        try:
+            self._addon.server_connected(self._link, server.way, writer.get_extra_info("peername"))
+            server.state = ConnectionState.OPEN
+            self.transports[server] = ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
+            self._feed(events.OpenConnectionCompleted(command, None))
+            await self.handle_connection(server)
+        finally:
+            late.cancel()
+            if self._down or server.state is ConnectionState.OPEN:
+                writer.transport.abort()
+
+    def _hurry(self, server: Upstream) -> None:
+        """Give up on an upstream that does not finish its handshake."""
+        io = self.transports.get(server)
+        if not server.ready and io is not None and io.handler is not None:
+            io.handler.cancel()
+
+    def _feed(self, event: events.Event) -> None:
+        """Run an event, and all that follows from it, through the layers: in order, in one turn, one at a time."""
+        if self._down:
+            return
+        self._pending.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        self.timeout_watchdog.register_activity()  # type: ignore[no-untyped-call]  # mitmproxy's
+        try:
+            while self._pending:
+                for command in self.layer.handle_event(self._pending.popleft()):
+                    self._do(command)
+            self._flush()
+        except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
+            self.fail(error, "passing traffic on")
+        finally:
+            self._busy = False
+        if self._ending:
+            self._go_if_idle()
+
+    def _do(self, command: commands.Command) -> None:  # noqa: C901  # one case a command
+        match command:
+            case commands.SendData(connection=connection, data=data):
+                if connection in self.transports:
+                    self._out.setdefault(connection, []).append(data)
+            case DecideHook():
+                self._spawn(self._decide(command))
+            case commands.OpenConnection(connection=connection):
+                self.transports[connection] = ConnectionIO()
+                task = self._spawn(self.open_connection(command))
+                if connection in self.transports and self.transports[connection].handler is None:
+                    self.transports[connection].handler = task
+            case commands.CloseConnection(connection=connection):
+                if connection in self.transports:
+                    self._flush()
+                    half = isinstance(command, commands.CloseTcpConnection) and command.half_close
+                    self.close_connection(connection, half)
+            case commands.RequestWakeup():
+                self.wakeup_timer.add(asyncio.create_task(self.wakeup(command)))
+            case commands.Log():
+                pass
+            case Becomes(rest=rest):
+                self._replace(TunnelGate(self._context(self._wire)), rest)
+            case Replace(layer=layer, data=data):
+                self._replace(layer, data)
+            case _:
+                raise BreachError(f"unexpected {type(command).__name__}")
+
+    def _go_if_idle(self) -> None:
+        client = self.transports.get(self.client)
+        if client is not None and client.handler is not None and not self._deciding and not self._link.calls:
+            client.handler.cancel()
+
+    async def _decide(self, command: DecideHook) -> None:
+        self._deciding += 1
+        try:
+            with self.timeout_watchdog.disarm():
+                await self._addon.request(command.call)
+        except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
+            self.fail(error, "deciding a request")
+        else:
+            self._feed(events.HookCompleted(command))
+        finally:
+            self._deciding -= 1
+
+    def _replace(self, layer: Layer, data: bytes) -> None:
+        self.layer = layer
+        self._pending.append(events.Start())
+        if data:
+            self._pending.append(events.DataReceived(self.client, data))
+
+    def _context(self, wire: Wire) -> Context:
+        return Context(self.client, wire.as_options())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start work now, and go on with it later if it has to wait."""
+        task: asyncio.Task[None] = asyncio.Task(work, loop=self._loop, eager_start=True)
+        if not task.done():
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        return task
+
+    def _flush(self) -> None:
+        for connection, chunks in self._out.items():
+            io = self.transports.get(connection)
+            if io is not None and isinstance(io.writer, asyncio.StreamWriter) and not io.writer.is_closing():
+                io.writer.write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        self._out.clear()
+
+    async def _breathe(self, connection: Connection) -> None:
+        """Wait until what was read has somewhere to go."""
+        await self.drain_writers()  # type: ignore[no-untyped-call]  # mitmproxy's
+        link = self._link
+        while connection is self.client and link.waiting > self._limits.waiting and not self._down:
+            link.room.clear()
+            await link.room.wait()
+
+    async def _leave(self) -> None:
+        """The client is gone: take its upstreams along, and record what it leaves unfinished."""
+        self._link.gone = True
+        for io in list(self.transports.values()):
+            if isinstance(io.writer, asyncio.StreamWriter):
+                io.writer.close()
+            if io.handler is not None and io.handler is not asyncio.current_task():
+                io.handler.cancel()
+        try:
+            self._addon.client_disconnected(self._link)
+        except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
+            self.fail(error, "recording what a client left unfinished")
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+
+    @staticmethod
+    def _forgive() -> None:
+        """A cancellation is how mitmproxy closes one connection; the task itself has something left to do."""
+        task = asyncio.current_task()
+        while task is not None and task.cancelling():
+            task.uncancel()
+
+
+def _ours(server: Connection) -> Upstream:
+    if not isinstance(server, Upstream):
+        raise BreachError("a connection of mitmproxy's own making")
+    return server
+
+
+def _said(error: OSError) -> str:
+    return "timed out" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__

@@ -1,0 +1,260 @@
+"""mitmproxy's HTTP layers, with our exchange, our connections, our tunnel; HTTP/2 that holds back what can't be passed on."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import h2.events
+from mitmproxy.proxy import commands, events, layer, tunnel
+from mitmproxy.proxy.layers.http import (
+    DropStream,
+    GetHttpConnection,
+    GetHttpConnectionCompleted,
+    HttpClient,
+    HttpLayer,
+    HTTPMode,
+    RegisterHttpConnection,
+    SendHttp,
+)
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import RequestHeaders
+from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Server, StreamState, split_pseudo_headers
+from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
+
+from outgate.intake.request import Unreadable
+from outgate.mitm import translate
+from outgate.mitm.enforce import BreachError, Failure, Way
+from outgate.mitm.exchange import Exchange
+from outgate.mitm.http1 import AgentHttp1, UpstreamHttp1, may_be_http
+from outgate.mitm.tls import AgentTls, UpstreamTls
+from outgate.mitm.wire import Connect, RefusedHead, Replace, Upstream, wire_of
+
+if TYPE_CHECKING:
+    from mitmproxy.connection import Connection
+    from mitmproxy.proxy.context import Context
+    from mitmproxy.proxy.layer import CommandGenerator
+
+_TLS_RECORD: Final = re.compile(rb"\x16(?:\x03(?:[\x00-\x04]|\Z)|\Z)")
+_PROXY_HEAD: Final = 64 * 1024
+_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
+_ODD: Final = Unreadable(status=400, why="The request has a pseudo-header that is not for requests.")
+
+
+class Http(HttpLayer):
+    """HTTP with one client. `uses` counts the exchanges on an upstream connection: HTTP/1.1 gets one at a time."""
+
+    def __init__(self, context: Context, mode: HTTPMode) -> None:
+        super().__init__(context, mode)
+        self.wire = wire_of(context)
+        self._uses: dict[Connection, int] = {}
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, events.Start):
+            server = AgentHttp2 if self.context.client.alpn == b"h2" else AgentHttp1
+            self.connections[self.context.client] = server(self.context.fork())
+        if isinstance(event, events.ConnectionEvent) and event.connection not in self.connections:
+            return  # of a connection that was given up already
+        yield from super()._handle_event(event)
+        if isinstance(event, events.ConnectionClosed) and event.connection is not self.context.client:
+            self._forget(event.connection)
+
+    def event_to_child(self, child: Any, event: events.Event) -> CommandGenerator[None]:  # noqa: C901  # one case a command
+        for command in child.handle_event(event):
+            if command.blocking or isinstance(command, commands.RequestWakeup):
+                self.command_sources[command] = child
+            match command:
+                case ReceiveHttp(event=received):
+                    if isinstance(received, RequestHeaders):
+                        yield from self.make_stream(received.stream_id)
+                    if stream := self.streams.get(received.stream_id):
+                        yield from self.event_to_child(stream, received)
+                case SendHttp(event=sent, connection=connection):
+                    if connected := self.connections.get(connection):  # else it is closed: there is nobody to tell
+                        yield from self.event_to_child(connected, sent)
+                case DropStream(stream_id=stream_id):
+                    self._drop(stream_id)
+                case Connect():
+                    yield from self.get_connection(command)
+                case RegisterHttpConnection():
+                    yield from self.register_connection(command)
+                case commands.OpenConnection(connection=connection):
+                    self.connections[connection] = child
+                    yield command
+                case _:
+                    yield command
+
+    def make_stream(self, stream_id: int) -> CommandGenerator[None]:
+        stream = self.streams[stream_id] = Exchange(self.context.fork(), stream_id)
+        yield from self.event_to_child(stream, events.Start())
+
+    def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> CommandGenerator[None]:
+        if not isinstance(event, Connect) or event.way is None:
+            raise BreachError("a connection without a way")
+        for connection in tuple(self.connections) if reuse else ():
+            if not event.connection_spec_matches(connection):
+                continue
+            if connection in self.waiting_for_establishment:
+                if self.context.client.alpn != b"h2" or self.wire.addon.speaks_h2(event.way):
+                    self.waiting_for_establishment[connection].append(event)
+                    return
+            elif connection.connected and (connection.alpn == b"h2" or not self._uses.get(connection)):
+                yield from self._give(event, connection)
+                return
+        yield from self._open(event, event.way)
+
+    def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
+        waiting = self.waiting_for_establishment.pop(command.connection)
+        if command.err:
+            self._forget(command.connection)
+            for event in waiting:
+                yield from self._complete(event, (None, command.err))
+            return
+        for event in waiting:
+            if command.connection.alpn == b"h2" or not self._uses.get(command.connection):
+                yield from self._give(event, command.connection)
+            else:
+                yield from self.get_connection(event)
+
+    def _open(self, event: Connect, way: Way) -> CommandGenerator[None]:
+        context = self.context.fork()
+        context.server = upstream = Upstream(address=(way.host, way.port), way=way)
+        stack = tunnel.LayerStack()
+        proxy = urlsplit(way.pin.via) if way.pin.via is not None else None
+        if proxy and way.tls:
+            upstream.carrier = carrier = Upstream(address=(way.pin.address, way.pin.address_port), way=way)
+            if proxy.scheme == "https":
+                stack /= UpstreamTls(context, carrier, proxy.hostname or "")
+            stack /= Via(context, carrier)
+        elif proxy and proxy.scheme == "https":
+            stack /= UpstreamTls(context, upstream, proxy.hostname or "")
+        if way.tls:
+            stack /= UpstreamTls(context, upstream, way.pin.name)
+        stack /= Outward(context)
+        self.connections[upstream] = stack[0]
+        self.waiting_for_establishment[upstream].append(event)
+        yield from self.event_to_child(stack[0], events.Start())
+
+    def _give(self, event: GetHttpConnection, connection: Connection) -> CommandGenerator[None]:
+        self._uses[connection] = self._uses.get(connection, 0) + 1
+        yield from self._complete(event, (connection, None))
+
+    def _complete(self, event: GetHttpConnection, reply: tuple[None, str] | tuple[Connection, None]) -> CommandGenerator[None]:
+        stream = self.command_sources.pop(event)
+        yield from self.event_to_child(stream, GetHttpConnectionCompleted(event, reply))
+
+    def _drop(self, stream_id: int) -> None:
+        stream = self.streams.pop(stream_id, None)
+        if isinstance(stream, Exchange) and stream.upstream is not None and stream.upstream in self._uses:
+            self._uses[stream.upstream] -= 1
+
+    def _forget(self, connection: Connection) -> None:
+        """Keep nothing of a closed connection: a client may stay for days, and open one after another."""
+        gone = self.connections.get(connection)
+        for other in [other for other, found in self.connections.items() if found is gone]:
+            if other is not self.context.client:
+                self.connections.pop(other)
+                self._uses.pop(other, None)
+
+
+class Outward(HttpClient):
+    """Open an upstream connection, then speak what was agreed on it."""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        server = self.context.server
+        assert isinstance(server, Upstream)
+        error = yield commands.OpenConnection(server)
+        if not error:
+            server.ready = True
+            if server.carrier is not None:
+                server.carrier.ready = True
+            self.child_layer = (UpstreamHttp2 if server.alpn == b"h2" else UpstreamHttp1)(self.context)
+            self._handle_event = self.child_layer.handle_event  # type: ignore[method-assign]  # mitmproxy's own way to switch
+            yield from self._handle_event(event)
+        yield RegisterHttpConnection(server, error)
+
+
+class Via(HttpUpstreamProxy):
+    """A tunnel through an upstream proxy. Its credentials go to it, and to nobody else."""
+
+    def __init__(self, context: Context, proxy: Upstream) -> None:
+        super().__init__(context, proxy, send_connect=True)
+        self._way = proxy.way
+
+    def start_handshake(self) -> CommandGenerator[None]:
+        way = self._way
+        host = f"[{way.host}]" if ":" in way.host else way.host
+        authority = f"{host}:{way.port}".encode("ascii")
+        credentials = wire_of(self.context).addon.proxy_credentials(way)
+        lines = [
+            b"CONNECT %s HTTP/1.1" % authority,
+            b"Host: " + authority,
+            *map(b": ".join, credentials),
+        ]
+        yield commands.SendData(self.tunnel_connection, b"\r\n".join(lines) + b"\r\n\r\n")
+
+    def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
+        if len(self.buf) + len(data) > _PROXY_HEAD:
+            return False, f"{Failure.PROXY}: its head is too large"
+        done, error = yield from super().receive_handshake_data(data)
+        return done, None if error is None else f"{Failure.PROXY}: {error}"
+
+
+class AgentHttp2(Http2Server):
+    """The agent's side of HTTP/2. What names nothing, or two things, is refused by the reading and not by a parser."""
+
+    def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
+        if not isinstance(event, h2.events.RequestReceived):
+            return (yield from super().handle_h2_event(event))
+        pseudo, headers = split_pseudo_headers(event.headers)
+        self.streams[event.stream_id] = StreamState.HEADERS_RECEIVED
+        if not pseudo.keys() <= _PSEUDO:
+            head = translate.received(method=b"", scheme=b"", authority=b"", path=b"", version=b"HTTP/2.0", fields=())
+            yield ReceiveHttp(RefusedHead(event.stream_id, head, bool(event.stream_ended), problem=_ODD))
+            return False
+        request = translate.received(
+            method=pseudo.get(b":method", b""),
+            scheme=pseudo.get(b":scheme", b""),
+            authority=pseudo.get(b":authority", b""),
+            path=pseudo.get(b":path", b""),
+            version=b"HTTP/2.0",
+            fields=headers.fields,
+        )
+        yield ReceiveHttp(RequestHeaders(event.stream_id, request, end_stream=bool(event.stream_ended)))
+        return False
+
+
+class UpstreamHttp2(Http2Client):
+    """The upstream's side of HTTP/2."""
+
+
+class TunnelGate(layer.Layer):
+    """After CONNECT: TLS or HTTP, and nothing else. Holds no more than it needs to tell them apart."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._data = b""
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        wire = wire_of(self.context)
+        match event:
+            case events.Start():
+                return
+            case events.ConnectionClosed():
+                yield commands.CloseConnection(self.context.client)
+                return
+            case events.DataReceived(data=data):
+                self._data += data
+            case _:
+                raise BreachError(f"unexpected {type(event).__name__}")
+        if _TLS_RECORD.match(self._data):
+            if len(self._data) >= 3:
+                tls = AgentTls(self.context)
+                tls.child_layer = Http(self.context, HTTPMode.transparent)
+                yield Replace(tls, self._data)
+        elif may_be_http(self._data):
+            yield Replace(Http(self.context, HTTPMode.transparent), self._data)
+        else:
+            wire.addon.tunnel_refused(wire.link, self._data)
+            yield commands.CloseConnection(self.context.client)

@@ -1,0 +1,60 @@
+"""One client connection: whose it is, where its tunnel leads, and what is owed for what it let out."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from outgate.intake.agents import Agent
+    from outgate.intake.request import Tunnel
+    from outgate.mitm.enforce import Call
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one peer may make us hold. Bytes, unless the type says otherwise."""
+
+    head: int = 64 * KIB
+    """A request's head, and any line of a chunked body."""
+    response_head: int = 256 * KIB
+    body: int = 16 * MIB
+    """A request body that is read whole before deciding."""
+    bodies: int = 256 * MIB
+    """All of those together, over every connection."""
+    waiting: int = MIB
+    """What one client may send ahead while something of it is being decided; then it is not read on."""
+    unsent: int = MIB
+    """What waits for one HTTP/2 peer's window; then its source is not read on."""
+    message: int = 16 * MIB
+    """One WebSocket message."""
+    connections: int = 1024
+    """Clients at once, per listener."""
+    upstreams: int = 100
+    """Upstream connections at once, per client connection."""
+    idle: timedelta = timedelta(minutes=15)
+    connect: timedelta = timedelta(seconds=30)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Link:
+    """State of one client connection. `calls` are admitted and owe their outcome; `gone` when the client is."""
+
+    agent: Agent
+    tunnel: Tunnel | None = None
+    calls: set[Call] = field(default_factory=set)
+    gone: bool = False
+    gathered: int = 0
+    queued: int = 0
+    pipelined: int = 0
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that this client sent and that nothing has taken yet."""
+        return self.queued + self.pipelined

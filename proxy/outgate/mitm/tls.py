@@ -1,0 +1,272 @@
+"""TLS, both sides: a leaf for exactly one name towards the agent; the decided name, and no other, towards an upstream."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers.tls import TLSLayer
+from OpenSSL import SSL
+from OpenSSL.SSL import _ffi, _lib  # type: ignore[attr-defined]  # pyOpenSSL has no way of its own to say which name must be proven
+
+from outgate.mitm.enforce import BreachError, Failure
+from outgate.mitm.leaves import Leaves, address_of
+from outgate.mitm.wire import Upstream, wire_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mitmproxy.proxy.context import Context
+    from mitmproxy.proxy.layer import CommandGenerator
+
+    from outgate.mitm.leaves import Authority
+    from outgate.mitm.link import Link
+
+_SUITES: Final = b":".join(
+    f"ECDHE-{key}-{cipher}".encode()
+    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
+    for key in ("ECDSA", "RSA")
+)
+"""For TLS 1.2: forward secret, authenticated. TLS 1.3 has no others."""
+_RECORDS: Final = 64 * 1024
+_SAFE_OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+_HOST_FLAGS: Final = _lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | _lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+
+
+class Trust(Protocol):
+    """What vouches for an upstream, and what we show it. Files in PEM; a client certificate comes with its key."""
+
+    @property
+    def ca(self) -> Path: ...
+    @property
+    def client_cert(self) -> Path | None: ...
+
+
+class Handshakes:
+    """Makes the TLS ends that the layers drive. One context for all agents; one for each trust towards upstreams."""
+
+    def __init__(self, authority: Authority, trust: Callable[[str], Trust]) -> None:
+        self._leaves = Leaves(authority)
+        self._trust = trust
+        self._agents = self._agent_context(authority)
+        self._upstreams = lru_cache(256)(_upstream_context)
+
+    def with_agent(self, greeting: Greeting) -> SSL.Connection:
+        """Begin to answer an agent's ClientHello."""
+        tls = SSL.Connection(self._agents)
+        tls.set_app_data(greeting)
+        tls.set_accept_state()
+        return tls
+
+    def with_upstream(self, name: str, offers: tuple[bytes, ...]) -> SSL.Connection:
+        """Begin to greet an upstream: it must prove that name, to whom we trust for it."""
+        trust = self._trust(name)
+        tls = SSL.Connection(self._upstreams(str(trust.ca), str(trust.client_cert) if trust.client_cert else None))
+        param = _lib.SSL_get0_param(tls._ssl)  # noqa: SLF001  # as above
+        _lib.X509_VERIFY_PARAM_set_hostflags(param, _HOST_FLAGS)
+        if address := address_of(name):
+            set_ok = _lib.X509_VERIFY_PARAM_set1_ip(param, address.packed, len(address.packed))
+        else:
+            host = name.encode("ascii")
+            tls.set_tlsext_host_name(host)
+            set_ok = _lib.X509_VERIFY_PARAM_set1_host(param, host, len(host))
+        if set_ok != 1:
+            raise BreachError("the name to be proven could not be set")
+        tls.set_alpn_protos(list(offers))
+        tls.set_connect_state()
+        return tls
+
+    def _agent_context(self, authority: Authority) -> SSL.Context:
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        context.set_options(_SAFE_OPTIONS)
+        context.set_cipher_list(_SUITES)
+        context.use_certificate(self._leaves.get("outgate.internal"))  # until the name is known
+        context.use_privatekey(self._leaves.key)
+        context.add_extra_chain_cert(authority.certificate)
+        context.set_tlsext_servername_callback(self._named)
+        context.set_alpn_select_callback(_offered)
+        return context
+
+    def _named(self, tls: SSL.Connection) -> None:
+        """Choose the leaf. OpenSSL can't pass on what raises here: the layer does, before a byte goes out."""
+        greeting: Greeting = tls.get_app_data()
+        try:
+            tls.use_certificate(self._leaves.get(greeting.hello(tls.get_servername())))
+        except Exception as error:  # noqa: BLE001  # kept, and raised by the layer
+            greeting.error = error
+
+
+@dataclass(slots=True, eq=False)
+class Greeting:
+    """What a client said in its ClientHello, and what we make of it."""
+
+    link: Link
+    named: Callable[[Link, bytes | None], str]
+    chosen: Callable[[Link, list[bytes]], bytes | None]
+    error: Exception | None = None
+
+    def hello(self, sni: bytes | None) -> str:
+        return self.named(self.link, sni)
+
+
+class _Tls(TLSLayer):
+    """A handshake without hooks: what must be decided in it is decided by whoever made its end."""
+
+    def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
+        if data:
+            self.tls.bio_write(data)
+        try:
+            self.tls.do_handshake()
+        except SSL.WantReadError:
+            self.check()
+            yield from self.tls_interact()
+            return False, None
+        except SSL.Error as error:
+            self.check()
+            yield from self.tls_interact()  # the alert that says why
+            return False, self.what_failed(error)
+        self.check()
+        self.conn.alpn = self.tls.get_alpn_proto_negotiated()
+        self.conn.timestamp_tls_setup = time.time()
+        self.established()
+        yield from self.receive_data(b"")
+        return True, None
+
+    def check(self) -> None:
+        """Raise what a callback of OpenSSL could not."""
+
+    def established(self) -> None:
+        """Learn from what was agreed."""
+
+    def what_failed(self, error: SSL.Error) -> str:
+        return _reason(error)
+
+    def receive_data(self, data: bytes) -> CommandGenerator[None]:
+        if data:
+            self.tls.bio_write(data)
+        plaintext, ended, broken = [], False, False
+        while True:
+            try:
+                plaintext.append(self.tls.recv(_RECORDS))
+            except SSL.WantReadError:
+                break
+            except SSL.ZeroReturnError:
+                ended = True
+                break
+            except SSL.Error:
+                broken = True
+                break
+        yield from self.tls_interact()  # reading may have made something to send
+        if plaintext:
+            yield from self.event_to_child(events.DataReceived(self.conn, b"".join(plaintext)))
+        if ended:
+            self.conn.state &= ~ConnectionState.CAN_READ
+            yield from self.event_to_child(events.ConnectionClosed(self.conn))
+        elif broken:
+            yield commands.CloseConnection(self.conn)
+
+    def send_close(self, command: commands.CloseConnection) -> CommandGenerator[None]:
+        """Say that this is the end: without it, a client can't tell an answer from the beginning of one."""
+        try:
+            self.tls.shutdown()
+        except SSL.Error:
+            pass  # the handshake never finished: there is nothing to end
+        else:
+            yield from self.tls_interact()
+        yield from super().send_close(command)
+
+
+class AgentTls(_Tls):
+    """The agent's side: whatever it asks for, it gets a leaf, and its requests are refused inside."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, context.client)
+        self._failed = False
+        wire = wire_of(context)
+        self._greeting = Greeting(wire.link, wire.addon.tls_clienthello, wire.addon.alpn)
+        self.tls = wire.addon.handshakes.with_agent(self._greeting)
+
+    def start_handshake(self) -> CommandGenerator[None]:
+        yield from ()
+
+    def check(self) -> None:
+        if self._greeting.error is not None:
+            raise self._greeting.error
+
+    def on_handshake_error(self, err: str) -> CommandGenerator[None]:
+        wire = wire_of(self.context)
+        wire.addon.tls_failed_client(wire.link, err)
+        yield commands.CloseConnection(self.tunnel_connection)
+        self._failed = True
+
+    def event_to_child(self, event: events.Event) -> CommandGenerator[None]:
+        """Tell the layer above nothing of a connection that it never had."""
+        if not self._failed:
+            yield from super().event_to_child(event)
+
+
+class UpstreamTls(_Tls):
+    """An upstream's side."""
+
+    def __init__(self, context: Context, upstream: Upstream, name: str) -> None:
+        super().__init__(context, upstream)
+        self._upstream = upstream
+        self._name = name
+
+    def start_handshake(self) -> CommandGenerator[None]:
+        wire = wire_of(self.context)
+        self.tls = wire.addon.tls_start_server(self._upstream, self._name, self.context.client.alpn)
+        yield from self.receive_handshake_data(b"")
+
+    def established(self) -> None:
+        wire_of(self.context).addon.tls_established_server(self._upstream)
+
+    def what_failed(self, error: SSL.Error) -> str:
+        verdict = _lib.SSL_get_verify_result(self.tls._ssl)  # noqa: SLF001  # as above
+        if verdict != _lib.X509_V_OK:
+            said = _ffi.string(_lib.X509_verify_cert_error_string(verdict)).decode()
+            return f"{Failure.UNTRUSTED}: {said}"
+        reason = _reason(error)
+        if "no application protocol" in reason:
+            wire_of(self.context).addon.tls_refused_alpn(self._upstream)
+        return f"{Failure.HANDSHAKE}: {reason}"
+
+    def on_handshake_error(self, err: str) -> CommandGenerator[None]:
+        self.conn.error = err
+        yield commands.CloseConnection(self.tunnel_connection)
+
+
+def _offered(tls: SSL.Connection, offers: list[bytes]) -> Any:
+    greeting: Greeting = tls.get_app_data()
+    try:
+        chosen = greeting.chosen(greeting.link, offers)
+    except Exception as error:  # noqa: BLE001  # kept, and raised by the layer
+        greeting.error = error
+        chosen = None
+    return SSL.NO_OVERLAPPING_PROTOCOLS if chosen is None else chosen
+
+
+def _upstream_context(ca_file: str, client_cert: str | None) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(_SAFE_OPTIONS)
+    context.set_cipher_list(_SUITES)
+    context.set_verify(SSL.VERIFY_PEER)
+    context.load_verify_locations(ca_file)
+    if client_cert:
+        context.use_certificate_chain_file(client_cert)
+        context.use_privatekey_file(client_cert)
+    return context
+
+
+def _reason(error: SSL.Error) -> str:
+    """Give OpenSSL's last word, without the peer's own text."""
+    said = error.args[0] if error.args else ""
+    last = said[-1][-1] if isinstance(said, list) and said else str(error)
+    return str(last) or type(error).__name__

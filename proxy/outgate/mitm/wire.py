@@ -1,0 +1,116 @@
+"""What runs through mitmproxy's layers beside its own events: our options, and our few commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from mitmproxy.connection import Server
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.layers.http import GetHttpConnection
+from mitmproxy.proxy.layers.http._events import RequestHeaders
+
+if TYPE_CHECKING:
+    from mitmproxy.options import Options
+    from mitmproxy.proxy.context import Context
+    from mitmproxy.proxy.layer import Layer
+
+    from outgate.intake.request import Unreadable
+    from outgate.mitm.addon import Addon
+    from outgate.mitm.enforce import Call, Way
+    from outgate.mitm.link import Limits, Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wire:
+    """All that the layers of one client connection read as options. Nothing can change one; one not here is an error.
+
+    mitmproxy's own option store offers ways to pass traffic uninspected, to skip verification, to load code. None of
+    those exists here: what a layer must not do is a constant, and what it asks for otherwise aborts the connection.
+    """
+
+    link: Link
+    addon: Addon
+    limits: Limits
+    tcp_timeout: int
+
+    connection_strategy: ClassVar[str] = "lazy"
+    upstream_cert: ClassVar[bool] = False
+    add_upstream_certs_to_client_chain: ClassVar[bool] = False
+    ssl_insecure: ClassVar[bool] = False
+    stream_large_bodies: ClassVar[None] = None
+    body_size_limit: ClassVar[None] = None
+    store_streamed_bodies: ClassVar[bool] = False
+    validate_inbound_headers: ClassVar[bool] = True
+    normalize_outbound_headers: ClassVar[bool] = True
+    keep_host_header: ClassVar[bool] = False
+    http_connect_send_host_header: ClassVar[bool] = True
+    http2: ClassVar[bool] = True
+    http2_ping_keepalive: ClassVar[int] = 58
+    http3: ClassVar[bool] = False
+    websocket: ClassVar[bool] = True
+    rawtcp: ClassVar[bool] = False
+    proxy_debug: ClassVar[bool] = False
+
+    def as_options(self) -> Options:
+        """Pass for the option store where a signature asks for it: the layers only read attributes."""
+        return cast("Options", self)
+
+
+def wire_of(context: Context) -> Wire:
+    """Give the connection's own part of a layer's context."""
+    return cast("Wire", context.options)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Upstream(Server):
+    """A connection to an upstream, or to the proxy before it: where it leads is fixed when it is made.
+
+    `carrier` is the connection to that proxy, under one that goes through it. `ready` when HTTP can be spoken.
+    """
+
+    way: Way
+    carrier: Upstream | None = None
+    ready: bool = False
+
+
+@dataclass
+class DecideHook(commands.StartHook):  # type: ignore[no-untyped-call]  # mitmproxy's own __init_subclass__
+    """Ask the gate, and wait."""
+
+    call: Call
+
+
+@dataclass(eq=False)
+class Connect(GetHttpConnection):
+    """Ask for a connection that leads the way that was admitted: an open one, or a new one."""
+
+    way: Way | None = None
+
+    __hash__ = object.__hash__
+
+    def connection_spec_matches(self, connection: object) -> bool:
+        """Whether that is one."""
+        return isinstance(connection, Upstream) and connection.way == self.way
+
+
+class Becomes(commands.Command):
+    """The client's connection is a tunnel from here on; `rest` was read beyond the CONNECT."""
+
+    def __init__(self, rest: bytes) -> None:
+        self.rest = rest
+
+
+class Replace(commands.Command):
+    """Put another layer in the place of all that is there, and give it what was read so far."""
+
+    def __init__(self, layer: Layer, data: bytes) -> None:
+        self.layer = layer
+        self.data = data
+
+
+@dataclass
+class RefusedHead(RequestHeaders):
+    """Something came that is no request."""
+
+    problem: Unreadable | None = None
