@@ -207,7 +207,7 @@ class _Reading:
             enforce=said.get("enforce", False),
             fence=said.get("fence", True),
             share=self._paths("share"),
-            direct=tuple(self._port(("direct",), port) for port in _many(said.get("direct", []))),
+            direct=tuple(self._port(("direct", at), port) for at, port in enumerate(_many(said.get("direct", [])))),
             services=self._paths("services"),
             destinations=self._destinations(said),
             metrics=said.get("metrics"),
@@ -232,9 +232,9 @@ class _Reading:
     def _paths(self, key: str) -> tuple[Path, ...]:
         """Paths of things that are there: one that is not would be given, or loaded, silently not."""
         paths = tuple(self._path(text) for text in _many(self.said.get(key, [])))
-        for path in paths:
+        for at, path in enumerate(paths):
             if not path.exists():
-                self._note((key,), f"{path} does not exist, name a file or folder that does")
+                self._note((key, at), f"{path} does not exist, name a file or folder that does")
         return paths
 
     def _port(self, at: Place, port: int) -> int:
@@ -311,7 +311,8 @@ class _Reading:
             return parser(text)
         except ValueError as error:
             sentence = str(error).rstrip(".")
-            self._note(at, f"'{text}': {sentence[:1].lower()}{sentence[1:]}" if "@" not in text else f"{sentence}", key=key)
+            shown = "" if "@" in text else f"'{text}': "  # before an @ stands a password
+            self._note(at, f"{shown}{sentence[:1].lower()}{sentence[1:]}", key=key)
             return None
 
     def _note(self, at: Place, message: str, *, key: bool = False) -> None:

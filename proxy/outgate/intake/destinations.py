@@ -156,6 +156,8 @@ def pattern_of(text: str) -> str:
     """Give the canonical form of a pattern. Raises ValueError with a sentence."""
     if text == ANY:
         return ANY
+    if text.count(":") == 1:
+        raise ValueError("A pattern is a name or an address, without scheme and port.")
     if not text.startswith("*."):
         return host_of_address(text)
     below = canonical_host(text[2:])

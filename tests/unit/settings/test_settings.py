@@ -1,0 +1,214 @@
+import json
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+import trustme
+
+from outgate.errors import ConfigError
+from outgate.intake.destinations import Direct, Fixed, Via
+from outgate.settings import BODY_LIMIT, Settings, config_folder, json_schema, load, read, state_folder
+
+HEAD = "outgate: settings/v1alpha\n"
+
+
+@pytest.fixture
+def pem(tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("me.test").private_key_and_cert_chain_pem.write_to_path(tmp_path / "me.pem")
+    return tmp_path
+
+
+def settings(text, folder=Path("/")):
+    return read(HEAD + text, "config.yaml", folder)
+
+
+def wrong(text, folder=Path("/")):
+    with pytest.raises(ConfigError) as error:
+        read(text, "config.yaml", folder)
+    return [str(problem) for problem in error.value.problems]
+
+
+def test_a_file_that_says_nothing_sets_what_holds_without_one():
+    assert settings("") == Settings()
+
+
+def test_everything_that_can_be_set_is_read(pem):
+    (pem / "services").mkdir()
+    said = settings(
+        """
+agent: {name: coder, team: platform, owner: alice, permissions: [deploy], labels: {tier: gold}, since: 2026-01-31}
+policy: [coding-agent, ./mine.yaml]
+enforce: true
+fence: false
+share: services
+direct: [5432, 6379]
+services: services
+networks: {office: [10.0.0.0/8, "fd00:12::/32"]}
+destinations:
+  API.OpenAI.com: {address: "127.0.0.1:9443", ca: ca.pem}
+  "*.corp.example": {network: office, client_cert: me.pem, via: direct}
+  "*": {via: "http://me:secret@proxy.example:3128"}
+metrics: 127.0.0.1:9464
+body_limit: 1 MiB
+log_level: debug
+""",
+        pem,
+    )
+    assert (said.enforce, said.fence, said.direct, said.metrics, said.body_limit, said.log_level) == (
+        True,
+        False,
+        (5432, 6379),
+        "127.0.0.1:9464",
+        1 << 20,
+        "debug",
+    )
+    assert said.policies == ("coding-agent", str(pem / "mine.yaml"))
+    assert said.share == said.services == (pem / "services",)
+    agent = said.agent.agent("coder")
+    assert (agent.id, agent.team, agent.owner, agent.permissions, dict(agent.labels)) == (
+        "coder",
+        "platform",
+        "alice",
+        frozenset({"deploy"}),
+        {"tier": "gold"},
+    )
+    assert agent.since == datetime(2026, 1, 31, tzinfo=UTC)
+    openai, git = said.destinations.of("api.openai.com"), said.destinations.of("git.corp.example")
+    assert (openai.route, openai.ca) == (Fixed(address=ip_address("127.0.0.1"), port=9443), str(pem / "ca.pem"))
+    assert (git.route, git.client_cert) == (Direct(), str(pem / "me.pem"))
+    assert git.network.blocks == (ip_network("10.0.0.0/8"), ip_network("fd00:12::/32"))
+    assert said.destinations.of("x.test").route == Via(host="proxy.example", port=3128, credentials="me:secret")
+
+
+def test_a_proxys_password_does_not_show():
+    assert "secret" not in repr(settings('destinations: {"*": {via: "http://me:secret@proxy.example:3128"}}'))
+
+
+def test_every_problem_is_named_at_once_with_its_place_and_remedy(tmp_path):
+    text = """outgate: settings/v1alpha
+agent: {nme: x}
+destinations:
+  api.test: {address: "127.0.0.1:9443", ca: nope.pem}
+  "*.Corp.test": {network: ofice, via: "socks5://me:secret@x"}
+  "*.corp.test": {via: direct}
+  bad_host: {}
+  other.test: {address: "127.1", via: direct}
+  "*": {address: 127.0.0.1}
+networks:
+  office: [10.0.0.0/8, 127.0.0.0/8]
+direct: [1, 70000]
+body_limit: 8 MB
+log_level: inf
+share: nowhere
+"""
+    assert wrong(text, tmp_path) == [
+        "config.yaml:2:9: 'agent' has no key 'nme', did you mean 'name'?",
+        f"config.yaml:4:45: {tmp_path}/nope.pem can't be read: No such file or directory",
+        "config.yaml:5:28: no network 'ofice', did you mean 'office'?",
+        "config.yaml:5:40: only HTTP proxies can stand upstream: write http://host:port",
+        "config.yaml:6:3: '*.corp.test' is here twice, keep one",
+        "config.yaml:7:3: 'bad_host': the host is not a plain name or address: use lower-case letters, digits, hyphens and dots",
+        "config.yaml:8:25: '127.1': the host is an IPv4 address in an odd spelling: write four decimal numbers",
+        "config.yaml:8:34: a destination has an 'address' or a 'via', not both",
+        "config.yaml:9:9: every host at one address is a mistake, name the hosts",
+        "config.yaml:11:24: '127.0.0.0/8': loopback, metadata, multicast and unspecified addresses can't be opened as a network",
+        "config.yaml:12:13: a port is a number from 1 to 65535, not 70000",
+        "config.yaml:13:13: 'body_limit' is a number of bytes, like 1048576 or 8 MiB",
+        "config.yaml:14:12: unknown log level 'inf', did you mean 'info'?",
+        f"config.yaml:15:8: {tmp_path}/nowhere does not exist, name a file or folder that does",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "config.yaml: the settings file is a table with outgate, not nothing"),
+        ("agent: {}\n", "config.yaml:1:1: the settings file lacks 'outgate'"),
+        ("outgate: settings/v9\n", "config.yaml:1:10: unknown settings language 'settings/v9', did you mean 'settings/v1alpha'?"),
+        (HEAD + "destination: {}\n", "config.yaml:2:1: the settings file has no key 'destination', did you mean 'destinations'?"),
+        (HEAD + "enforce: yes\n", "config.yaml:2:10: 'enforce' is true or false, not 'yes'"),
+        (HEAD + "body_limit: 0\n", "config.yaml:2:13: 'body_limit' is a number of bytes, like 1048576 or 8 MiB"),
+        (HEAD + "body_limit: true\n", "config.yaml:2:13: 'body_limit' is a number of bytes, like 1048576 or 8 MiB"),
+        (HEAD + "agent: {since: 2026-13-01}\n", "config.yaml:2:16: '2026-13-01': write a date like 2026-01-31, or a time"),
+        (
+            HEAD + "agent: {since: 2026-01-01T08:00}\n",
+            "config.yaml:2:16: '2026-01-01T08:00': write a date like 2026-01-31, or a time",
+        ),
+        (HEAD + "agent: {name: ../x}\n", "config.yaml:2:15: an agent's name is 1 to 64 letters"),
+        (HEAD + "destinations: {a.test: {tls: opaque}}\n", "config.yaml:2:25: 'tls' is not in this version"),
+        ("outgate: *x\n", "config.yaml:1:10: alias '*x' is not allowed here, write the value out"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_a_sentence(text, problem):
+    (said,) = wrong(text)
+    assert said.startswith(problem)
+
+
+def test_a_certificate_without_its_key_is_no_client_certificate(pem):
+    (said,) = wrong(HEAD + "destinations: {a.test: {client_cert: ca.pem}}", pem)
+    assert said.endswith("ca.pem has not a certificate and its key, not encrypted, in PEM form")
+
+
+def test_a_key_is_no_authority(tmp_path):
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    (said,) = wrong(HEAD + "destinations: {a.test: {ca: key.pem}}", tmp_path)
+    assert said.endswith("key.pem has not a certificate in PEM form")
+
+
+def test_broken_networks_do_not_make_destinations_look_broken():
+    assert len(wrong(HEAD + "networks: {Office: [10.0.0.0/8]}\ndestinations: {a.test: {network: Office}}\n")) == 1
+
+
+@pytest.mark.parametrize(("written", "size"), [("4096", 4096), ("1 B", 1), ("8KiB", 8192), ("2 GiB", 2 << 30)])
+def test_a_size_has_a_binary_unit_or_none(written, size):
+    assert settings(f"body_limit: {written}\n").body_limit == size
+
+
+def test_times_are_utc():
+    assert settings("agent: {since: 2026-01-31T08:00:00+02:00}").agent.since == datetime(2026, 1, 31, 6, tzinfo=UTC)
+
+
+def test_without_a_file_there_is_nothing_to_read(tmp_path):
+    assert load(None, {"OUTGATE_CONFIG": str(tmp_path)}) == Settings()
+
+
+def test_the_users_own_file_is_found(tmp_path):
+    (tmp_path / "config.yaml").write_text(HEAD + "enforce: true\nservices: .\n")
+    said = load(None, {"OUTGATE_CONFIG": str(tmp_path)})
+    assert (said.enforce, said.services) == (True, (tmp_path,))
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path):
+    with pytest.raises(ConfigError, match=r"none\.yaml: can't be read: No such file or directory"):
+        load(tmp_path / "none.yaml", {})
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "config.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not text: settings are UTF-8"):
+        load(tmp_path / "config.yaml", {})
+
+
+def test_folders_are_where_the_environment_says():
+    assert state_folder({"OUTGATE_STATE": "/s"}) == Path("/s")
+    assert config_folder({"OUTGATE_CONFIG": "/c"}) == Path("/c")
+
+
+def test_folders_are_the_users_own_where_it_says_nothing():
+    assert state_folder({}).name == config_folder({}).name == "outgate"
+
+
+def test_a_body_limit_holds_without_being_set():
+    assert Settings().body_limit == BODY_LIMIT
+
+
+def test_editors_know_every_key():
+    said = json.loads(json.dumps(json_schema()))
+    assert set(said["properties"]) == {
+        *("outgate", "agent", "policy", "enforce", "fence", "share", "direct", "services"),
+        *("networks", "destinations", "metrics", "body_limit", "log_level"),
+    }
+    assert said["additionalProperties"] is False
