@@ -116,7 +116,7 @@ class Language:
         try:
             program = self._env.compile(text)
         except RuntimeError as error:
-            return tuple(_complaints(str(error), self.names))
+            return tuple(_complaints(str(error), text, self.names))
         if program.return_type() != _T.BOOL:
             kind = _KIND_WORDS.get(program.return_type().name(), "something else")
             return (Complaint(line=1, column=1, message=f"a condition is true or false, this one is {kind}"),)
@@ -134,7 +134,7 @@ class Language:
             if path.partition(".")[0] in roots and _known(path, self.names) is None:
                 line, column = _place(text, at)
                 said = ".".join(path.split(".")[:2])
-                yield Complaint(line=line, column=column, message=f"unknown name '{said}'{meant(said, self.names)}")
+                yield Complaint(line=line, column=column, message=f"unknown name '{said}'{_meant(said, self.names)}")
 
     def _literals(self, text: str) -> Iterator[Complaint]:
         """What would fail each time it is read: a misspelt duration, zone, pattern, amount."""
@@ -216,24 +216,39 @@ _KIND_WORDS = {
 }  # fmt: skip
 
 
-def _complaints(said: str, names: Mapping[str, Name]) -> Iterator[Complaint]:
+def _complaints(said: str, text: str, names: Mapping[str, Name]) -> Iterator[Complaint]:
     found = list(_ERROR.finditer(said))
     if not found:
         reason = "it is nested too deeply" if "recursion" in said else said.partition("\n")[0]
         yield Complaint(line=1, column=1, message=f"this condition can't be read: {reason}")
     for one in found:
-        yield Complaint(line=int(one[1]), column=int(one[2]), message=_plainly(one[3], names))
+        line, column = int(one[1]), int(one[2])
+        if name := _UNDECLARED.search(one[3]):
+            column -= _before(name[1], text.split("\n")[line - 1][column - 1 :])
+        yield Complaint(line=line, column=column, message=_plainly(one[3], names))
+
+
+def _before(name: str, rest: str) -> int:
+    """The engine points at the dot of a name and at the bracket of a call; people look for where it starts."""
+    return len(name) if rest.startswith("(") else len(name.rpartition(".")[0]) if rest.startswith(".") else 0
 
 
 def _plainly(said: str, names: Mapping[str, Name]) -> str:
     """The engine's message in our words."""
     if name := _UNDECLARED.search(said):
-        return f"unknown name '{name[1]}'{meant(name[1], (*names, *FUNCTIONS))}"
+        return f"unknown name '{name[1]}'{_meant(name[1], (*names, *FUNCTIONS))}"
     if wrong := _OVERLOAD.search(said):
         operator = wrong[1].replace("@", "").strip("_").replace("_", " ")
         kinds = " and ".join(_KIND_WORDS.get(kind, kind) for kind in _split(wrong[2]))
         return f"'{operator}' does not go with {kinds}"
     return said.removesuffix(" [INVALID_ARGUMENT]").replace("Syntax error: ", "").partition(" expecting {")[0]
+
+
+def _meant(said: str, names: Iterable[str]) -> str:
+    """The nearest name; of the same root where it has one, else the roots would make everything alike."""
+    root, dot, rest = said.partition(".")
+    own = [name.removeprefix(f"{root}.") for name in names if name.startswith(f"{root}.")]
+    return meant(rest, own, f"{root}.") if own and dot else meant(said, names)
 
 
 def _split(kinds: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from outgate.errors import Problem
 from outgate.policy.conditions import Condition, dotted, reads
 from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
-from outgate.policy.form import MATCH
+from outgate.policy.form import DATA, MATCH
 from outgate.policy.matching import Scope, Test, folds, reader, wanted
 from outgate.policy.reach import is_open, reach, unknown
 from outgate.policy.rule import OTHERWISE, Rule
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from outgate.policy.part import Part
 
 _MOST_NAMED = 3
+_IN_DATA = re.compile(r"""["'](\w*)["']\s+in\s+data\b""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,9 @@ def rule(part: Part, around: Surroundings) -> Rule:
 def check(part: Part, around: Surroundings) -> None:
     """Say what else is wrong with a rule that has not the form of one: all problems at once."""
     scope = _scope(part.at("match"), around.catalog, permits=False) if _formed(part) else None
+    if scope is None:
+        for key in ("service", "action"):
+            _check_known(part.at("match", key), around.catalog)
     for key in ("when", "unless"):
         if isinstance(part.at(key).value, str):
             _condition(part.at(key), scope, around)
@@ -104,14 +109,20 @@ def _generic(scope: Scope) -> bool:
 
 def _test(part: Part, catalog: Catalog, *, permits: bool) -> Test:
     key = part.name
+    if key in {"service", "action"}:
+        _check_known(part, catalog)
     for said, place in part.each():
-        if key in {"service", "action"} and (wrong := unknown(key, said, catalog)) is not None:
-            place.say(wrong)
         if key == "host" and (wrong := _wrong_host(said)) is not None:
             place.say(wrong)
     fold = folds(key) and not permits
     said_values = [value.lower() if key == "host" else value for value in part.texts()]
     return Test(key=key, wanted=wanted(said_values, fold=fold), permits=permits, fold=fold, read=reader(key))
+
+
+def _check_known(part: Part, catalog: Catalog) -> None:
+    for said, place in part.each():
+        if isinstance(place.value, str) and (wrong := unknown(part.name, said, catalog)) is not None:
+            place.say(wrong)
 
 
 def _wrong_host(host: str) -> str | None:
@@ -128,6 +139,8 @@ def _condition(part: Part, scope: Scope | None, around: Surroundings) -> Conditi
     for name in sorted(reads(text, around.language.names)):
         if scope is not None and name.startswith("params."):
             _check_param(part, name.removeprefix("params."), scope, around.catalog)
+    for wrong in sorted(set(_IN_DATA.findall(text)) - set(DATA)):
+        part.say(f"no data is ever '{wrong}' in this version{meant(wrong, DATA)}")
     if len(part.found) > before:
         return None
     made = around.language.compile(text)
@@ -153,9 +166,7 @@ def _check_param(part: Part, name: str, scope: Scope, catalog: Catalog) -> None:
 
 
 def _meant_param(name: str, known: set[str]) -> str:
-    if not known:
-        return ", nothing that this rule meets has typed parameters"
-    return meant(f"params.{name}", [f"params.{one}" for one in known])
+    return meant(name, known, "params.") if known else ", nothing that this rule meets has typed parameters"
 
 
 def _named(operations: list[Operation]) -> str:
@@ -205,7 +216,7 @@ def _inside(part: Part, complaint: Complaint) -> Problem:
     line, column = where.line, where.column
     if start[:1] == "|":
         line = where.line + complaint.line
-        body = lines[line - 1] if line <= len(lines) else ""
+        body = next((text for text in lines[where.line :] if text.strip()), "")
         column = len(body) - len(body.lstrip()) + complaint.column
     elif start[:1] != ">" and "\n" not in part.value and complaint.line == 1:
         column += complaint.column - 1 + (start[:1] in {"'", '"'})

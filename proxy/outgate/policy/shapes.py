@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from outgate.document import Document, Path
     from outgate.errors import Problem
 
-_MOST_NAMED = 12
+_MOST_NAMED = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +105,17 @@ class Either:
 type Shape = Words | Text | Truth | Scalar | Count | Anything | Many | Named | Table | Either
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """The remedy for a wrong word: the nearest known one, else all of them, else nothing."""
+def meant(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """The remedy for a wrong word: the nearest known one, else all if they are few. `prefix` goes before what is named."""
     names = sorted(set(known))
-    near = get_close_matches(word, names, n=1, cutoff=0.6) or [n for n in names if n.lower() == word.lower()]
+    near = get_close_matches(word, names, n=1, cutoff=0.6) or [
+        n for n in names if n.lower() == word.lower() or n.endswith(f".{word}")
+    ]
     if near:
-        return f", did you mean '{near[0]}'?"
+        return f", did you mean '{prefix}{near[0]}'?"
     if not names or len(names) > _MOST_NAMED:
         return ""
-    return f", use {'one of ' if len(names) > 1 else ''}{', '.join(names)}"
+    return f", use {'one of ' if len(names) > 1 else ''}{', '.join(prefix + name for name in names)}"
 
 
 def problems(shape: Shape, document: Document, path: Path = ()) -> list[Problem]:

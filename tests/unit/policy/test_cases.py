@@ -1,0 +1,117 @@
+import pytest
+from policies import CATALOG, policy
+
+from outgate.errors import ConfigError
+from outgate.intake.request import WholeBody
+from outgate.policy.cases import read_cases, run
+
+HEAD = "outgate: cases/v1alpha\npolicy: tried\n"
+RULES = """
+- {id: posts, match: {action: http.POST}, effect: block, tell: Nothing is posted.}
+- {id: young, when: agent.age < days(7), effect: sandbox}
+- {id: data, match: {data: secret}, effect: block}
+- {id: never, match: {service: payments}, effect: block}
+"""
+
+
+def tried(case, head=HEAD):
+    (one,) = run(read_cases(f"{head}cases:\n  - {case}", "c.yaml").cases, policy(RULES), CATALOG)
+    return one
+
+
+def wrong(case):
+    with pytest.raises(ConfigError) as caught:
+        read_cases(f"{HEAD}cases:\n  - {case}", "c.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "{name: a, request: POST https://x.test/y, body: hi, actions: http.POST x.test/y, answer: block, would: block, rules: [otherwise, posts]}",
+        "{name: a, request: POST https://x.test/y, answer: block, tells: Nothing is}",
+        "{name: a, request: GET https://x.test/, agent: {age: 2d}, answer: sandbox}",
+        "{name: a, request: GET https://x.test/, mode: observe, answer: allow, would: escalate}",
+        "{name: a, request: GET https://x.test/, data: secret, answer: block, rules: [otherwise, data]}",
+        "{name: a, request: POST https://x.test/, body: x, unread: true, answer: block, rules: [otherwise, posts, data]}",
+    ],
+)
+def test_a_case_that_comes_out_as_it_says_passes(case):
+    assert tried(case).wrong == ()
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("{name: a, request: GET https://x.test/, answer: allow}", "answer: got escalate; expected allow (otherwise: escalate)"),
+        (
+            "{name: a, request: GET https://x.test/, answer: escalate, would: block}",
+            "would: got escalate; expected block (otherwise: escalate)",
+        ),
+        ("{name: a, request: GET https://x.test/, answer: escalate, rules: [posts]}", "rules: got otherwise; expected posts"),
+        (
+            "{name: a, request: GET https://x.test/, answer: escalate, actions: crm.x}",
+            "actions: got http.GET x.test/; expected crm.x",
+        ),
+        ("{name: a, request: GET https://x.test/%2e%2e/, answer: escalate}", "the request has no one reading: "),
+        (
+            "{name: a, request: POST https://x.test/, answer: block, tells: Sorry}",
+            "tells: got 'Nothing is posted.'; expected 'Sorry' in it",
+        ),
+    ],
+)
+def test_a_case_that_does_not_says_what_came_and_what_was_expected(case, said):
+    (wrong,) = tried(case).wrong
+    assert wrong.startswith(said)
+
+
+def test_a_case_names_the_rules_that_it_met():
+    assert tried("{name: a, request: POST https://x.test/y, answer: block}").matched == {"posts", "otherwise"}
+
+
+def test_a_body_is_text_json_or_pkt_lines():
+    cases = read_cases(
+        HEAD
+        + """cases:
+  - {name: a, request: POST https://x.test/, body: hi, answer: block}
+  - {name: b, request: POST https://x.test/, json: {a: [1, é]}, answer: block}
+  - {name: c, request: POST https://x.test/, pkt: [want], answer: block}
+""",
+        "c",
+    ).cases
+    assert [case.call.body for case in cases] == [
+        WholeBody(b"hi"),
+        WholeBody('{"a": [1, "é"]}'.encode()),
+        WholeBody(b"0008want0000"),
+    ]
+
+
+def test_an_agent_of_the_file_is_every_case_s_unless_it_says_otherwise():
+    cases = read_cases(
+        HEAD
+        + "agent: {id: a, team: t, permissions: p}\ncases:\n  - {name: a, request: GET https://x.test/, agent: {team: u}, answer: block}",
+        "c",
+    ).cases
+    assert (cases[0].agent.id, cases[0].agent.team, cases[0].agent.permissions) == ("a", "u", {"p"})
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("{name: a, request: https://x.test/, answer: block}", "a request is a method and a URL"),
+        ("{name: a, request: GET https://x.test/, answer: blok}", "unknown answer 'blok', did you mean 'block'?"),
+        ("{name: a, request: GET https://u@x.test/, answer: block}", "is no call, write it like"),
+        ("{name: a, request: GET https://x.test/, body: a, json: b, answer: block}", "a case has one body, not body and json"),
+        ("{name: a, request: GET https://x.test/, answer: block, expect: x}", "a case has no key 'expect'"),
+        ("{name: a, request: GET https://x.test/, now: 2026-13-01T00:00:00Z, answer: block}", "month must be in 1..12"),
+    ],
+)
+def test_a_file_of_cases_that_is_wrong_says_where(case, said):
+    (line,) = wrong(case)
+    assert line.startswith("c.yaml:4:")
+    assert said in line
+
+
+def test_two_cases_of_one_name_are_refused():
+    case = "{name: a, request: GET https://x.test/, answer: block}"
+    assert "two cases are called 'a'" in wrong(f"{case}\n  - {case.replace('GET', 'PUT')}")[0]
