@@ -2,34 +2,213 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Action, Confidence, Tier
+from outgate.actions.arguments import Arguments, Unclear, read_param
+from outgate.actions.catalog import GENERIC, WEBSOCKET, fallback
+from outgate.actions.paths import plainest, readable
+from outgate.actions.protocols import git, jsonrpc, llm
+from outgate.intake.bodies import Undecodable
+from outgate.intake.request import NoBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
-    from outgate.actions.catalog import Catalog
+    from collections.abc import Mapping
+
+    from outgate.actions.action import Param
+    from outgate.actions.catalog import Catalog, Operation, Route, Service
+    from outgate.actions.router import Found
     from outgate.intake.request import Request
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_LENIENT = "a server that is lenient about paths would take it for this"
+_TELLING = re.compile(
+    r"(?i)(?:delete|remove|destroy|purge|drop|terminate|revoke|kill|exec|execute|eval|shutdown|reboot)(?:[A-Z_-].*)?"
+)
+"""The last part of a path that gives a reading method the lie, where it comes with arguments."""
 
 
-def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:  # noqa: ARG001
-    """Give every action of a request, at least one. Total: what can't be understood is an action too."""
-    reads = request.method in _READS
-    return (
-        Action(
-            service="http",
-            operation=request.method,
-            resource=f"{request.authority}{request.path}",
-            access=Access.READ if reads else Access.UNKNOWN,
-            tier=Tier.T0 if reads else Tier.T2,
-            confidence=Confidence.HEURISTIC,
-            why="no service file knows this host",
-            evidence=("http",),
-        ),
+def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
+    """Give every action of a request, at least one. Total: what can't be understood is an action too.
+
+    A host that is declared for a protocol speaks it; a host that belongs to a service is read by its file; of any other
+    host git and MCP are recognised, as guesses; what is left is `http.` and its method.
+    """
+    service = catalog.service_at(request, "rest")
+    if git.speaks(request) and (service is None or catalog.service_at(request, "git") is not None):
+        return git.identify(request, declared=catalog.service_at(request, "git") is not None)
+    spoken = catalog.service_at(request, "mcp") is not None
+    if spoken or (service is None and jsonrpc.may_be_jsonrpc(request)):
+        called = jsonrpc.identify(request, declared=spoken)
+        if called:
+            return called
+    return (_generic(request),) if service is None else _rest(request, service)
+
+
+def wants_body(request: Request, catalog: Catalog) -> bool:
+    """Whether `identify` must see the body to say what the request does."""
+    service = catalog.service_at(request, "rest")
+    if git.speaks(request) and (service is None or catalog.service_at(request, "git") is not None):
+        return git.wants_body(request)
+    if catalog.service_at(request, "mcp") is not None:
+        return request.method == "POST"
+    if service is None:
+        return jsonrpc.may_be_jsonrpc(request)
+    return any(route.value.reads_body for route in _routes(request, service) if route is not None)
+
+
+def _method(request: Request) -> str:
+    return WEBSOCKET if request.websocket else request.method
+
+
+def _routes(request: Request, service: Service) -> tuple[Found[Route] | None, ...]:
+    """What the path leads to, and what it would for a lenient server, where that is something else."""
+    found = _find(service, request, request.path)
+    lenient = plainest(request.path)
+    if lenient == request.path:
+        return (found,)
+    other = _find(service, request, lenient)
+    if other is None or (found is not None and other.value is found.value):
+        return (found,)
+    return (found, other)
+
+
+def _find(service: Service, request: Request, path: str) -> Found[Route] | None:
+    method = _method(request)
+    found = service.routes.find(method, path)
+    return service.routes.find("GET", path) if found is None and method == "HEAD" else found
+
+
+def _rest(request: Request, service: Service) -> tuple[Action, ...]:
+    arguments = Arguments(request)
+    first, *others = _routes(request, service)
+    made = (_unlisted(request, service),) if first is None else _routed(first, request, service, arguments)
+    for other in filter(None, others):
+        lenient = _routed(other, request, service, arguments)
+        made = (*made, *(replace(action, confidence=Confidence.HEURISTIC, why=_LENIENT) for action in lenient))
+    return made
+
+
+def _routed(found: Found[Route], request: Request, service: Service, arguments: Arguments) -> tuple[Action, ...]:
+    """Give the action of an operation, and those that come with it: `unreadable` where not all of it can be told."""
+    route = found.value
+    said: dict[str, Param] = {name: readable(raw) for name, raw in zip(route.captures, found.captures, strict=True)}
+    if not route.params and not route.egress:
+        return (_action(route, request, said, frozenset()),)
+    fault = _fault(route, arguments)
+    if fault is not None:
+        action = _action(route, request, said, frozenset(param.name for param in route.params))
+        return (action, _unreadable(request, service, fault.why))
+    read = {param.name: read_param(param, arguments) for param in route.params}
+    said |= {name: value for name, value in read.items() if value is not None and not isinstance(value, Unclear)}
+    unclear = frozenset(name for name, value in read.items() if isinstance(value, Unclear))
+    unread = frozenset(param.name for param in route.params if param.source.in_body) if arguments.unread else frozenset()
+    action = _action(route, request, said, unclear | unread)
+    if unclear:
+        return (action, _unreadable(request, service, f"'{min(unclear)}' is said twice, or is not of its kind"))
+    body = arguments.json() if route.egress else None
+    return (action,) if body is None or isinstance(body, Undecodable) else (action, *llm.egress(service.name, body))
+
+
+def _fault(route: Route, arguments: Arguments) -> Undecodable | None:
+    if not route.egress:
+        return arguments.fault(route.params)
+    if arguments.unread:
+        return Undecodable("the body is too large to see where the provider is sent to")
+    body = arguments.json()
+    return body if isinstance(body, Undecodable) else arguments.fault(route.params)
+
+
+def _action(route: Route, request: Request, said: Mapping[str, Param], unknown: frozenset[str]) -> Action:
+    """`unknown` are parameters that nobody can tell: what they could make worse is worse."""
+    operation = route.operation
+    tier, access, why = operation.tier, operation.access, operation.why
+    for worse in route.worse:
+        if all(name in unknown or said.get(name) == wanted for name, wanted in worse.when.items()):
+            access = worse.access or access
+            tier, why = (worse.tier, worse.why or why) if worse.tier > tier else (tier, why)
+    return Action(
+        service=operation.service,
+        operation=operation.operation,
+        resource=_resource(route, request, said),
+        access=access,
+        tier=tier,
+        params=said,
+        confidence=Confidence.CATALOG,
+        why=why,
+        evidence=(f"services/{operation.service}",),
     )
 
 
-def wants_body(request: Request, catalog: Catalog) -> bool:  # noqa: ARG001
-    """Whether `identify` must see the body to say what the request does."""
-    return False
+def _resource(route: Route, request: Request, said: Mapping[str, Param]) -> str:
+    """Fill the template; empty where something of it is not known."""
+    if not route.resource:
+        return readable(request.path[1:])
+    parts = [part if at % 2 == 0 else said.get(part, "") for at, part in enumerate(route.resource)]
+    return "".join(map(str, parts)) if all(parts[1::2]) else ""
+
+
+def _unreadable(request: Request, service: Service, why: str) -> Action:
+    return Action(
+        service=service.name,
+        operation="unreadable",
+        resource=readable(request.path[1:]),
+        access=Access.UNKNOWN,
+        tier=Tier.T2,
+        confidence=Confidence.UNKNOWN,
+        why=why,
+        evidence=(f"services/{service.name}",),
+    )
+
+
+def _unlisted(request: Request, service: Service) -> Action:
+    """Of a service's host, but no operation that is listed: what its file says of the method, else a guess."""
+    method = _method(request)
+    operation = service.otherwise.get(method) or fallback(service.name, method)
+    if method not in service.listed:
+        return _guessed(operation, request, readable(request.path[1:]))
+    return Action(
+        service=service.name,
+        operation=operation.operation,
+        resource=readable(request.path[1:]),
+        access=operation.access,
+        tier=operation.tier,
+        confidence=Confidence.CATALOG,
+        why=operation.why,
+        evidence=(f"services/{service.name}", "otherwise"),
+    )
+
+
+def _generic(request: Request) -> Action:
+    return _guessed(fallback(GENERIC, _method(request)), request, f"{request.authority}{request.path}")
+
+
+def _guessed(operation: Operation, request: Request, resource: str) -> Action:
+    """Only the method speaks, and it is no read where a body comes with it or the path says what it does."""
+    doubt = operation.access.only_reads and (_has_body(request) or _tells(request))
+    return Action(
+        service=operation.service,
+        operation=operation.operation,
+        resource=resource,
+        access=Access.UNKNOWN if doubt else operation.access,
+        tier=Tier.T2 if doubt else operation.tier,
+        confidence=Confidence.HEURISTIC,
+        why="a read that brings a body or names a deed" if doubt else operation.why,
+        evidence=("method",),
+    )
+
+
+def _has_body(request: Request) -> bool:
+    match request.body:
+        case NoBody():
+            return False
+        case WholeBody(content):
+            return bool(content)
+        case UnreadBody():
+            return True
+
+
+def _tells(request: Request) -> bool:
+    return bool(request.query) and _TELLING.fullmatch(request.path.rpartition("/")[2]) is not None

@@ -54,6 +54,24 @@ def decode(content: bytes, encoding: str | None, *, limit: int = DECODED_LIMIT) 
     return decoded
 
 
+def decode_head(content: bytes, encoding: str | None, *, limit: int) -> bytes:
+    """Undo a coding as far as `content` goes and up to `limit` bytes: for formats whose start stands by itself.
+
+    Gives what could be decoded, perhaps nothing. Never conclude from what is not in it.
+    """
+    made: list[bytes] = []
+    size = 0
+    try:
+        for piece in _pieces(content, "identity" if encoding is None else encoding.strip().lower()):
+            made.append(piece)
+            size += len(piece)
+            if size >= limit:
+                break
+    except (zlib.error, brotli.error, zstandard.ZstdError, ValueError):
+        pass
+    return b"".join(made)[:limit]
+
+
 class _RefusedError(ValueError):
     """A sentence for the agent, on its way to an Undecodable."""
 

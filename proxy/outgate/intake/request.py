@@ -47,11 +47,13 @@ class WholeBody:
 class UnreadBody:
     """Bytes follow that nobody has read: nothing may be concluded from their absence.
 
-    `length` is what the client declared. `too_large`: they were wanted, and are over the bound.
+    `length` is what the client declared. `too_large`: they were wanted, and are over the bound. `head`: the first bytes,
+    as sent, where the plane has them and will send just these: what they settle by themselves is settled (git's refs).
     """
 
     length: int | None = None
     too_large: bool = False
+    head: bytes = field(default=b"", repr=False)
 
 
 type Body = NoBody | WholeBody | UnreadBody

@@ -1,0 +1,230 @@
+"""Arguments: what a request says in its query, headers and body, as the typed parameters of an operation."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from outgate.actions.action import Money
+from outgate.intake.bodies import Undecodable, decode, form, strict_json
+from outgate.intake.request import NoBody, UnreadBody, WholeBody
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from outgate.actions.action import Param as Value
+    from outgate.actions.catalog import Param, Place, Source
+    from outgate.intake.bodies import JsonValue
+    from outgate.intake.request import Request
+
+NO_CURRENCY = "XXX"
+"""ISO 4217: an amount whose currency the request does not say."""
+
+_INT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_AMOUNT = re.compile(r"0|[1-9][0-9]{0,17}")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_TRUTHS: Mapping[str, bool] = {"true": True, "1": True, "false": False, "0": False}
+LONGEST = 2048
+"""Characters of a text parameter; a longer one is no parameter but content."""
+
+
+class Unclear(Enum):
+    """Said twice, or not of its kind: nothing may be concluded from it."""
+
+    UNCLEAR = "unclear"
+
+
+UNCLEAR = Unclear.UNCLEAR
+_NO_KIND: JsonValue = {}
+
+
+class Arguments:
+    """What one request says. Each part is read once, when it is asked for."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._query: tuple[tuple[str, str], ...] | Undecodable | None = None
+        self._form: tuple[tuple[str, str], ...] | Undecodable | None = None
+        self._json: tuple[JsonValue] | Undecodable | None = None
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is a body that nobody read."""
+        return isinstance(self._request.body, UnreadBody)
+
+    def json(self) -> JsonValue | Undecodable:
+        """Give the JSON body; None without a body."""
+        if self._json is None:
+            value = self._read_json()
+            self._json = value if isinstance(value, Undecodable) else (value,)
+        return self._json if isinstance(self._json, Undecodable) else self._json[0]
+
+    def form(self) -> tuple[tuple[str, str], ...] | Undecodable:
+        """Give the fields of the form body."""
+        if self._form is None:
+            content = self._content()
+            self._form = content if isinstance(content, Undecodable) else form(content.decode("latin-1"))
+            if content and media_type(self._request) != "application/x-www-form-urlencoded":
+                self._form = Undecodable("The body is not a form by its Content-Type.")
+        return self._form
+
+    def query(self) -> tuple[tuple[str, str], ...] | Undecodable:
+        """Give the fields of the query."""
+        if self._query is None:
+            self._query = form(self._request.query) if self._request.query else ()
+        return self._query
+
+    def fault(self, params: Iterable[Param]) -> Undecodable | None:
+        """Why what these parameters are read from can't be read; None where it can, or where nothing is there."""
+        for place in {param.source.place for param in params}:
+            for read in self._parts(place):
+                if isinstance(read, Undecodable):
+                    return read
+        return None
+
+    def values(self, source: Source) -> list[JsonValue]:
+        """Everything that stands at a source; nothing where it can't be read."""
+        match source.place:
+            case "query":
+                return _named(self.query(), source.path)
+            case "form":
+                return _named(self.form(), source.path)
+            case "header":
+                return [value for name, value in self._request.headers if name == source.path[0]]
+            case "json":
+                value = self.json()
+                return [] if isinstance(value, Undecodable) else list(_walk(value, source.path))
+            case "args":
+                body = _walked(self.json(), source.path) if is_json(self._request) else _named(self.form(), source.path)
+                return [*_named(self.query(), source.path), *body]
+
+    def _parts(self, place: Place) -> Iterator[object]:
+        if place in {"query", "args"}:
+            yield self.query()
+        if place == "json" or (place == "args" and is_json(self._request)):
+            yield self.json()
+        elif place in {"form", "args"}:
+            yield self.form()
+
+    def _read_json(self) -> JsonValue | Undecodable:
+        content = self._content()
+        if isinstance(content, Undecodable) or not content:
+            return content or None
+        if not is_json(self._request):
+            return Undecodable("The body is not JSON by its Content-Type.")
+        return strict_json(content)
+
+    def _content(self) -> bytes | Undecodable:
+        match self._request.body:
+            case WholeBody(content):
+                return content_of(self._request, content)
+            case NoBody() | UnreadBody():
+                return b""
+
+
+def content_of(request: Request, content: bytes) -> bytes | Undecodable:
+    """Undo the content coding that a request declares."""
+    codings = [value for name, value in request.headers if name == "content-encoding"]
+    if len(codings) > 1:
+        return Undecodable("The body has more than one Content-Encoding.")
+    return decode(content, codings[0] if codings else None)
+
+
+def media_type(request: Request) -> str:
+    """Give the media type without parameters; empty where there is none, or one that says another charset than UTF-8."""
+    found = [value for name, value in request.headers if name == "content-type"]
+    if len(found) != 1:
+        return ""
+    kind, _, rest = found[0].lower().partition(";")
+    charset = rest.replace(" ", "").partition("charset=")[2].partition(";")[0].strip('"')
+    return kind.strip() if charset in {"", "utf-8", "utf8"} else ""
+
+
+def is_json(request: Request) -> bool:
+    """Whether a request says that its body is JSON."""
+    media = media_type(request)
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
+
+
+def read_param(param: Param, arguments: Arguments) -> Value | Unclear | None:
+    """Give the one value of a parameter; None where it is not said."""
+    found = arguments.values(param.source)
+    if param.kind == "list":
+        return _texts(found) if found else None
+    said = {repr(value): value for value in found}
+    if len(said) != 1:
+        return UNCLEAR if said else None
+    (value,) = said.values()
+    if value is None:
+        return None
+    return _money(value, param, arguments) if param.kind == "money" else _TYPED[param.kind](value)
+
+
+def _named(pairs: tuple[tuple[str, str], ...] | Undecodable, path: tuple[str, ...]) -> list[JsonValue]:
+    """Find a field, written `a[b][c]` where the path is longer, as Rails and Stripe do."""
+    if isinstance(pairs, Undecodable):
+        return []
+    name = path[0] + "".join(f"[{step}]" for step in path[1:])
+    return [value for key, value in pairs if key == name]
+
+
+def _walked(value: JsonValue | Undecodable, path: tuple[str, ...]) -> list[JsonValue]:
+    return [] if isinstance(value, Undecodable) else list(_walk(value, path))
+
+
+def _walk(value: JsonValue, path: tuple[str, ...]) -> Iterator[JsonValue]:
+    if not path:
+        yield value
+    elif path[0] == "*" and isinstance(value, list):
+        for item in value:
+            yield from _walk(item, path[1:])
+    elif isinstance(value, dict):
+        if path[0] in value:
+            yield from _walk(value[path[0]], path[1:])
+        if _has_variant(value, path[0]):
+            yield _NO_KIND
+
+
+def _has_variant(value: dict[str, JsonValue], name: str) -> bool:
+    """Whether a key differs from a name in case alone: some servers (Go's) take it for the same, others don't."""
+    folded = name.casefold()
+    return any(key != name and len(key) == len(name) and key.casefold() == folded for key in value)
+
+
+def _text(value: JsonValue) -> str | Unclear:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and len(value) <= LONGEST else UNCLEAR
+
+
+def _int(value: JsonValue) -> int | Unclear:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and _INT.fullmatch(value) else UNCLEAR
+
+
+def _bool(value: JsonValue) -> bool | Unclear:
+    if isinstance(value, bool):
+        return value
+    return _TRUTHS.get(value, UNCLEAR) if isinstance(value, str) else UNCLEAR
+
+
+_TYPED = {"string": _text, "int": _int, "bool": _bool}
+
+
+def _texts(values: list[JsonValue]) -> tuple[str, ...] | Unclear:
+    flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    texts = [value for value in flat if isinstance(value, str) and len(value) <= LONGEST]
+    return tuple(texts) if len(texts) == len(flat) else UNCLEAR
+
+
+def _money(value: JsonValue, param: Param, arguments: Arguments) -> Money | Unclear:
+    minor = value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        minor = int(value)
+    said = [] if param.currency is None else arguments.values(param.currency)
+    currencies = {c.upper() if isinstance(c, str) and _CURRENCY.fullmatch(c) else "" for c in said} or {NO_CURRENCY}
+    if minor is None or minor < 0 or len(currencies) != 1 or "" in currencies:
+        return UNCLEAR
+    return Money(minor=minor, currency=currencies.pop())

@@ -1,0 +1,33 @@
+"""Paths as a lenient server may see them, and parts of them as people read them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+_ODD = re.compile(r"%(?!2[fF])|//|;|/$")
+_ESCAPED_PLAIN = re.compile(r"%(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
+_SLASHES = re.compile(r"/{2,}")
+_MATRIX = re.compile(r";[^/]*")
+
+
+def plainest(path: str) -> str:
+    """Give the path that the most lenient server would see.
+
+    Letters, digits and `-._~` unescaped, slashes run together, `;…` and a slash at the end dropped. Mostly it is `path` itself.
+    """
+    if not _ODD.search(path):
+        return path
+    unescaped = _ESCAPED_PLAIN.sub(lambda match: chr(int(match[1], 16)), path)
+    return _SLASHES.sub("/", _MATRIX.sub("", unescaped)).rstrip("/") or "/"
+
+
+def readable(raw: str) -> str:
+    """Undo the escapes of a part of a path where that gives printable text; else leave it as it is sent."""
+    if "%" not in raw:
+        return raw
+    try:
+        text = unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        return raw
+    return text if text.isprintable() else raw
