@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from outgate.receipts.mask import text as masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import TextIOWrapper
     from pathlib import Path
 
     from outgate.digest import Json
@@ -49,7 +51,7 @@ def logging_to(file: Path | None, level: str, lost: Callable[[], None]) -> Itera
         logging.captureWarnings(capture=False)
         LOGGER.setLevel(old_level)
         root.handlers = before
-        handler.close()
+        _close(handler, lost)
 
 
 class LogAlarm:
@@ -73,10 +75,16 @@ def _opened(file: Path | None, lost: Callable[[], None]) -> logging.Handler:
         return _ToStderr(lost)
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.touch(mode=0o600, exist_ok=True)
         return _ToFile(file, lost)
     except OSError as error:
         raise UnavailableError(f"can't write the log {file}: {error.strerror or error}") from error
+
+
+def _close(handler: logging.Handler, lost: Callable[[], None]) -> None:
+    try:
+        handler.close()
+    except OSError:  # the disk is still full: what was lost is counted, and the program ends as it would have
+        lost()
 
 
 class _ToFile(RotatingFileHandler):
@@ -85,6 +93,10 @@ class _ToFile(RotatingFileHandler):
     def __init__(self, file: Path, lost: Callable[[], None]) -> None:
         super().__init__(file, maxBytes=_MOST_BYTES, backupCount=_KEPT, encoding="utf-8")
         self._lost = lost
+
+    def _open(self) -> TextIOWrapper:
+        """Also after each rollover: nobody else reads it."""
+        return open(self.baseFilename, "a", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  # logging's own name
         self._lost()
