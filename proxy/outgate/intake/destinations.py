@@ -107,6 +107,11 @@ class Destinations:
                 )
         return said
 
+    def credentials(self, host: str) -> str:
+        """`user:password` for the proxy that a canonical host is reached through; nothing where there is none."""
+        route = self.of(host).route
+        return route.credentials if isinstance(route, Via) else ""
+
     def named(self, address: Address) -> Network | None:
         """The named network in which an address is."""
         return next((network for network in self.networks if address in network), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ _METADATA_NAMES = frozenset(
     {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 )
 """Names that a proxy further on would resolve to credential services; here their addresses are judged."""
+
+_class = lru_cache(maxsize=4096)(address_class)
+"""Judging goes through the whole table, and every request judges the same few addresses again."""
 
 _NEVER = frozenset({AddressClass.METADATA, AddressClass.UNSPECIFIED, AddressClass.MULTICAST})
 _HERE = frozenset({AddressClass.LOOPBACK, AddressClass.UNSPECIFIED})
@@ -110,7 +114,7 @@ class SystemResolver:
         address = ip_address(pin.address)
         if (never := self._never(pin, address)) is not None:
             return never
-        kind = address_class(address)
+        kind = _class(address)
         if kind is AddressClass.LOOPBACK or (self._fenced and self._machine.has(address)):
             why = f"{pin.name} is at {address}, which is this machine; share a port of it with --direct {pin.port}"
             return NoWay(reason=Reason.DESTINATION, tell=_SELF, why=why) if self._fenced else None
@@ -124,7 +128,7 @@ class SystemResolver:
             return NoWay(
                 reason=Reason.DESTINATION, tell=_OURS, why=f"{pin.name} leads to this gate's own port {pin.address_port}"
             )
-        kind = address_class(address)
+        kind = _class(address)
         if kind not in _NEVER:
             return None
         what = "a metadata service" if kind is AddressClass.METADATA else f"an address that is {kind.value}"
@@ -136,7 +140,7 @@ class SystemResolver:
         if not ports:
             return False
         plain = _unwrapped(address)
-        return plain in ports or address_class(address) in _HERE or self._machine.has(plain)
+        return plain in ports or _class(address) in _HERE or self._machine.has(plain)
 
     def _preferred(self, name: str, addresses: tuple[Address, ...]) -> Address:
         """One that did not just fail, that there is a route to, and IPv4 before IPv6: nothing tries a second one."""
@@ -171,7 +175,7 @@ def _refused(what: str, host: str, where: str) -> NoWay:
 def _is_near(host: str) -> bool:
     """Means something else at a proxy than here: this machine (RFC 6761, section 6.3), or an address that is not public."""
     if is_address(host):
-        return address_class(ip_address(host)) is not AddressClass.GLOBAL
+        return _class(ip_address(host)) is not AddressClass.GLOBAL
     return host == "localhost" or host.endswith(".localhost")
 
 

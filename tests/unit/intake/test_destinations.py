@@ -62,6 +62,12 @@ def test_a_named_network_is_found_by_address():
     ]
 
 
+def test_only_a_host_behind_the_proxy_has_its_credentials():
+    proxy = Via(host="proxy.test", port=3128, credentials="me:secret")
+    ways = table(ANY={"route": proxy}, api_test={"route": Direct()})
+    assert [ways.credentials(host) for host in ("x.test", "api.test")] == ["me:secret", ""]
+
+
 @pytest.mark.parametrize(
     ("written", "pattern"),
     [("*", "*"), ("API.Test.", "api.test"), ("*.API.test", "*.api.test"), ("::1", "::1"), ("10.1.2.3", "10.1.2.3")],
