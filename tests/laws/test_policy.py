@@ -254,7 +254,7 @@ def test_a_restriction_that_errs_asks_for_at_least_its_effect(written, otherwise
 
 @given(actions(), SITUATIONS)
 def test_a_policy_without_words_blocks(action, at):
-    silent = Policy(name="silent", digest="", mode=Mode.ENFORCE, language=made([]).language)
+    silent = Policy(name="silent", digest="", mode=Mode.ENFORCE)
     assert decide(silent, (action,), at).answer is Effect.BLOCK
 
 

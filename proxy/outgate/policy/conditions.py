@@ -68,10 +68,11 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """A compiled condition. `reads` are the names in it."""
+    """A compiled condition. `reads` are the names in it, `language` is where it was compiled and where its values are from."""
 
     text: str
     reads: frozenset[str]
+    language: Language = field(compare=False, repr=False)
     program: cel.Expression = field(compare=False, repr=False)
 
     def holds(self, activation: Activation) -> Truth:
@@ -99,9 +100,12 @@ def _code(said: str) -> str:
     return "too-costly" if "budget" in said else "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Language:
-    """The names that conditions may use. Programs and their environment never change once made."""
+    """The names that conditions may use. Programs and their environment never change once made.
+
+    The engine takes times and durations only where it compiled: a condition gets its values from its own language.
+    """
 
     names: Mapping[str, Name]
     _env: cel.Env = field(compare=False, repr=False)
@@ -121,7 +125,7 @@ class Language:
             kind = _KIND_WORDS.get(program.return_type().name(), "something else")
             return (Complaint(line=1, column=1, message=f"a condition is true or false, this one is {kind}"),)
         wrong = tuple(self._literals(text))
-        return wrong or Condition(text=text, reads=reads(text, self.names), program=program)
+        return wrong or Condition(text=text, reads=reads(text, self.names), language=self, program=program)
 
     def activation(self, names: Iterable[str], action: Action, facts: Facts) -> Activation:
         """The values behind names, for one action. What is missing is left out: reading it is an error."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from outgate.actions.action import Action
-    from outgate.policy.conditions import Activation
+    from outgate.policy.conditions import Activation, Condition, Language
     from outgate.policy.facts import Facts
     from outgate.policy.matching import Truth
     from outgate.policy.rule import Policy, Rule
@@ -27,10 +27,8 @@ NO_ACTION = "It is not known what this request does, so it was not sent. Tell th
 def needs(policy: Policy) -> Needs:
     """What to gather before deciding, known from the policy alone."""
     acting = [rule for rule in policy.rules if rule.acts is not Mode.DISABLED]
-    return Needs(
-        agent_since="agent.age" in policy.reads,
-        data="data" in policy.reads or any(rule.scope.test("data") for rule in acting),
-    )
+    reads = frozenset[str]().union(*policy.reads.values())
+    return Needs(agent_since="agent.age" in reads, data="data" in reads or any(rule.scope.test("data") for rule in acting))
 
 
 def decide(policy: Policy, actions: tuple[Action, ...], facts: Facts) -> Decision:
@@ -52,18 +50,20 @@ def decide(policy: Policy, actions: tuple[Action, ...], facts: Facts) -> Decisio
 class Circumstances:
     """One action with its facts. What conditions read is looked up once, when the first of them is asked."""
 
-    __slots__ = ("_activation", "_policy", "action", "facts")
+    __slots__ = ("_activations", "_policy", "action", "facts")
 
     def __init__(self, policy: Policy, action: Action, facts: Facts) -> None:
         self.action, self.facts = action, facts
         self._policy = policy
-        self._activation: Activation | None = None
+        self._activations: dict[Language, Activation] = {}
 
-    @property
-    def activation(self) -> Activation:
-        if self._activation is None:
-            self._activation = self._policy.language.activation(self._policy.reads, self.action, self.facts)
-        return self._activation
+    def holds(self, condition: Condition) -> Truth:
+        """Whether a condition holds here."""
+        language = condition.language
+        found = self._activations.get(language)
+        if found is None:
+            found = self._activations[language] = language.activation(self._policy.reads[language], self.action, self.facts)
+        return condition.holds(found)
 
 
 def holds(rule: Rule, at: Circumstances) -> Truth:
@@ -81,9 +81,9 @@ def _parts(rule: Rule, at: Circumstances) -> Iterator[Truth]:
     for test in rule.scope.tests:
         yield test.holds(at.action, at.facts)
     if rule.when is not None:
-        yield rule.when.holds(at.activation)
+        yield at.holds(rule.when)
     if rule.unless is not None:
-        yield opposite(rule.unless.holds(at.activation))
+        yield opposite(at.holds(rule.unless))
 
 
 def _verdict(policy: Policy, action: Action, facts: Facts) -> Verdict:

@@ -50,9 +50,9 @@ def _lacks(rule: Rule, at: Circumstances) -> Iterator[str]:
     for test in rule.scope.tests:
         if test.holds(at.action, at.facts) is NO_MATCH:
             yield _lack(test, at)
-    if rule.when is not None and rule.when.holds(at.activation) is NO_MATCH:
+    if rule.when is not None and at.holds(rule.when) is NO_MATCH:
         yield f"when: {rule.when.text}"
-    if rule.unless is not None and opposite(rule.unless.holds(at.activation)) is NO_MATCH:
+    if rule.unless is not None and opposite(at.holds(rule.unless)) is NO_MATCH:
         yield f"unless: {rule.unless.text}"
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Facts:
     """`now` is aware. `agent.since` may be None: then a rule that reads `agent.age` errs, and its error restricts.
 
-    `unread`: the body was wanted and is not there; what rules read of it (`data`, `params`) is missing, which is an error.
+    `unread`: the body was wanted and is not there, or not all of it. `data` is missing then, and so is what the action does
+    not already say (`params`, `resource`): reading what is missing is an error.
     """
 
     now: datetime

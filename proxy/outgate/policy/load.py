@@ -58,8 +58,7 @@ class _Loader:
         hours = self._merged("hours", lambda part, file: load_tables.hours(part, zones[id(file)]))
         approvers = self._merged("approvers", lambda part, _: load_tables.approvers(part))
         mocks = self._merged("mocks", lambda part, _: load_tables.mock(part, self.catalog.services()))
-        known = language(self._names(hours))  # one for all: the engine takes times and durations only from where it compiled
-        rules = self._rules(known)
+        rules = self._rules(hours)
         otherwise = self._otherwise()
         self._require_words()
         if self.found:
@@ -68,7 +67,6 @@ class _Loader:
             name="+".join(dict.fromkeys(file.at("policy").value for file in self.files)),
             digest=_digest(self.files),
             mode=max(_mode(file) for file in self.files),
-            language=known,
             rules=rules,
             otherwise=otherwise,
             approvers=approvers,
@@ -76,11 +74,14 @@ class _Loader:
             mocks=mocks,
         )
 
-    def _rules(self, known: Language) -> tuple[Rule, ...]:
+    def _rules(self, hours: Mapping[str, Hours]) -> tuple[Rule, ...]:
+        typed, free = self._languages(hours)
         approvers = self._said("approvers")
         rules: dict[str, Rule] = {}
         for file in self.files:
-            around = load_rule.Surroundings(catalog=self.catalog, language=known, approvers=approvers, ceiling=_mode(file))
+            around = load_rule.Surroundings(
+                catalog=self.catalog, typed=typed, free=free, approvers=approvers, ceiling=_mode(file)
+            )
             for part in self._written_rules(file):
                 if problems(RULE, part.document, part.path):
                     load_rule.check(part, around)
@@ -100,19 +101,17 @@ class _Loader:
             if part.value is not None and not problems(FORM.keys["otherwise"], part.document, part.path)
         )
 
-    def _names(self, hours: Mapping[str, Hours]) -> dict[str, Name]:
-        """Everything that conditions may read in this policy."""
-        params = {name: PARAM_KINDS[kind] for name, kind in self.catalog.params().items()}
-        for file in self.files:
-            for part in self._written_rules(file):
-                for name in load_rule.open_params(part, self.catalog):
-                    params.setdefault(name, Kind.ANY)
-        return {
+    def _languages(self, hours: Mapping[str, Hours]) -> tuple[Language, Language]:
+        """One in which parameters are those of the catalog, and one in which they are whatever callers send."""
+        always = {
             **NAMES,
             **{f"during.{name}": Name(Kind.BOOL, lambda *_: MISSING) for name in self._said("hours")},
             **{f"during.{name}": during(of) for name, of in hours.items()},
-            **{f"params.{name}": param(name, kind) for name, kind in params.items()},
         }
+        typed = {f"params.{name}": param(name, PARAM_KINDS[kind]) for name, kind in self.catalog.params().items()}
+        said = (load_rule.said_params(part) for file in self.files for part in self._written_rules(file))
+        free = {f"params.{name}": param(name, Kind.ANY) for name in frozenset().union(*said)}
+        return language({**always, **typed}), language({**always, **free})
 
     def _merged[T](self, key: str, build: Callable[[Part, Part], T | None]) -> dict[str, T]:
         """One table of all files. A name may be said twice if it is said alike."""

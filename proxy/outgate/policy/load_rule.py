@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from outgate.errors import Problem
@@ -32,7 +31,10 @@ class Surroundings:
     """What a rule is checked against."""
 
     catalog: Catalog
-    language: Language
+    typed: Language
+    """Where parameters are those of the catalog."""
+    free: Language
+    """Where callers choose them."""
     approvers: Collection[str]
     ceiling: Mode
 
@@ -70,24 +72,15 @@ def check(part: Part, around: Surroundings) -> None:
             _condition(part.at(key), scope, around)
 
 
-def open_params(part: Part, catalog: Catalog) -> frozenset[str]:
-    """Parameters that a rule may read though no table lists them: of operations whose callers choose them."""
-    reached = reach(_tests_only(part.at("match")), catalog) if _formed(part) else ()
-    if not all(map(is_open, reached)):
-        return frozenset()
-    texts = [str(part.at(key).value or "") for key in ("when", "unless")]
-    return frozenset(chain.from_iterable(_params(text) for text in texts))
+def said_params(part: Part) -> frozenset[str]:
+    """Every parameter that a rule's conditions name."""
+    return frozenset(name for key in ("when", "unless") for name in _params(str(part.at(key).value or "")))
 
 
 def _formed(part: Part) -> bool:
     """Whether `match` is there in its form, or not there at all."""
     match = part.at("match")
     return "match" not in part.value or not problems(MATCH, match.document, match.path)
-
-
-def _tests_only(match: Part) -> Scope:
-    tests = (Test(key=p.name, wanted=wanted(p.texts()), permits=True, read=reader(p.name)) for p in match.entries())
-    return Scope(tests=tuple(tests))
 
 
 def _scope(match: Part, catalog: Catalog, *, permits: bool) -> Scope:
@@ -135,15 +128,17 @@ def _condition(part: Part, scope: Scope | None, around: Surroundings) -> Conditi
     text = part.value
     if text is None:
         return None
+    free = scope is None or all(map(is_open, reach(scope, around.catalog)))
+    language = around.free if free else around.typed
     before = len(part.found)
-    for name in sorted(reads(text, around.language.names)):
+    for name in sorted(reads(text, language.names)):
         if scope is not None and name.startswith("params."):
             _check_param(part, name.removeprefix("params."), scope, around.catalog)
     for wrong in sorted(set(_IN_DATA.findall(text)) - set(DATA)):
         part.say(f"no data is ever '{wrong}' in this version{meant(wrong, DATA)}")
     if len(part.found) > before:
         return None
-    made = around.language.compile(text)
+    made = language.compile(text)
     if isinstance(made, Condition):
         return made
     for complaint in made:

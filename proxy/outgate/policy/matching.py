@@ -160,8 +160,8 @@ def folds(key: str) -> bool:
 def _param_reader(name: str) -> Reader:
     missing, other = Erred(f"missing:params.{name}"), Erred(f"type:params.{name}")
 
-    def read(action: Action, facts: Facts) -> str | frozenset[str] | Erred:
-        if facts.unread or name not in action.params:
+    def read(action: Action, _: Facts) -> str | frozenset[str] | Erred:
+        if name not in action.params:
             return missing
         match action.params[name]:
             case bool() as truth:

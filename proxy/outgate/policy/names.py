@@ -112,8 +112,8 @@ def during(hours: Hours) -> Name:
 def param(name: str, kind: Kind) -> Name:
     """`params.<name>`: missing where it was not given, where nobody read it, or where it is not of its kind."""
 
-    def get(action: Action, facts: Facts) -> Value | Missing:
-        if facts.unread or name not in action.params:
+    def get(action: Action, _: Facts) -> Value | Missing:
+        if name not in action.params:
             return MISSING
         value = action.params[name]
         return _plain(value) if kind is Kind.ANY or kind is _kind(value) else MISSING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from outgate.policy.effect import Effect, Mode
@@ -100,20 +101,22 @@ class Policy:
     name: str
     digest: str
     mode: Mode
-    language: Language = field(compare=False, repr=False)
     rules: tuple[Rule, ...] = ()
     otherwise: tuple[Otherwise, ...] = ()
     approvers: Mapping[str, Approvers] = field(default_factory=dict)
     hours: Mapping[str, Hours] = field(default_factory=dict)
     mocks: Mapping[str, Mock] = field(default_factory=dict)
     index: Index = field(init=False, compare=False, repr=False)
-    reads: frozenset[str] = field(init=False, compare=False, repr=False)
-    """Every name that some rule's condition reads, of rules that do anything."""
+    reads: Mapping[Language, frozenset[str]] = field(init=False, compare=False, repr=False)
+    """By language, every name that a condition reads, of rules that do anything."""
 
     def __post_init__(self) -> None:
         acting = tuple(rule for rule in self.rules if rule.acts is not Mode.DISABLED)
         object.__setattr__(self, "index", Index.of(acting))
-        object.__setattr__(self, "reads", frozenset().union(*(rule.reads for rule in acting)))
+        reads: dict[Language, frozenset[str]] = {}
+        for condition in (condition for rule in acting for condition in rule.conditions):
+            reads[condition.language] = reads.get(condition.language, frozenset()) | condition.reads
+        object.__setattr__(self, "reads", MappingProxyType(reads))
 
     def with_mode(self, mode: Mode) -> Policy:
         """The same, with another ceiling for every file: `observe` to try it, `enforce` to mean it. A rule's own mode stays."""

@@ -3,10 +3,12 @@ from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
-from policies import action, facts, pounds
+from policies import action, facts, policy, pounds
 
-from outgate.policy.conditions import Condition, language, reads
-from outgate.policy.decide import Circumstances
+from outgate.actions.action import Access, Confidence
+from outgate.policy.conditions import Condition, Language, language, reads
+from outgate.policy.decide import decide
+from outgate.policy.effect import Effect
 from outgate.policy.hours import Hours, clock, days
 from outgate.policy.matching import MATCH, NO_MATCH, Erred
 from outgate.policy.names import MOST_ITEMS, NAMES, Kind, during, param
@@ -23,6 +25,7 @@ ALL = {
     "params.free": param("free", Kind.ANY),
 }
 LANGUAGE = language(ALL)
+activation = Language.activation
 GIVEN = {"amount": pounds(50), "id": 7, "note": "hi", "tags": ("a", "b"), "vip": True, "free": "x"}
 
 
@@ -84,15 +87,20 @@ def test_what_fails_is_an_error_with_a_code_of_ours(text, code):
     assert held(text, many if code == "too-costly" else None) == Erred(code)
 
 
-@pytest.mark.parametrize("name", ["agent.age", "params.id", "params.note", "data"])
+@pytest.mark.parametrize("name", ["agent.age", "params.id", "params", "data", "action.resource"])
 def test_reading_what_is_missing_is_an_error(name):
     text = {
         "agent.age": "agent.age < days(3)",
         "params.id": "params.id > 3",
-        "params.note": "params.note == 'x'",
+        "params": '"id" in params',
         "data": "size(data) > 0",
+        "action.resource": "action.resource == 'x'",
     }[name]
-    assert held(text, at=facts(age=None, unread=True)) == Erred(f"missing:{name}")
+    assert held(text, action(params={"note": "x"}), facts(age=None, unread=True)) == Erred(f"missing:{name}")
+
+
+def test_a_parameter_that_is_there_is_read_even_if_not_all_of_the_body_was():
+    assert held("params.id == 7", at=facts(unread=True)) is MATCH
 
 
 def test_an_error_code_never_holds_what_an_agent_sent():
@@ -166,12 +174,18 @@ def test_the_engine_s_errors_are_truthy_and_that_fools_nobody():
     assert condition.holds(activation) == Erred("failed")
 
 
-def test_values_are_looked_up_once_for_an_action():
-    from policies import policy
-
+def test_values_are_looked_up_once_for_an_action(monkeypatch):
+    asked = []
     one = policy('- {id: a, when: agent.team == "x", effect: block}\n- {id: b, when: agent.team == "y", effect: block}')
-    at = Circumstances(one, action(), facts())
-    assert at.activation is at.activation
+    monkeypatch.setattr(Language, "activation", lambda *args: asked.append(args) or activation(*args))
+    decide(one, (action(),), facts())
+    assert len(asked) == 1
+
+
+def test_callers_parameters_are_of_any_type_even_where_the_catalog_has_another():
+    free = policy('- {id: a, match: {action: "tools.call:*"}, when: params.amount == "12" || params.id == "x", effect: block}')
+    search = action("tools.call:search", access=Access.EXECUTE, confidence=Confidence.CATALOG, params={"amount": "12"})
+    assert decide(free, (search,), facts()).answer is Effect.BLOCK
 
 
 def test_only_this_module_knows_the_engine():

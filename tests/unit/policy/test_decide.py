@@ -112,7 +112,6 @@ def test_a_missing_parameter_blocks_where_a_restriction_reads_it():
     assert answer(allowed, small) is Effect.ALLOW
     assert answer(allowed, action("payments.create_payment", params={"amount": pounds(100)})) is Effect.ESCALATE
     assert answer(allowed, action("payments.create_payment")) is Effect.BLOCK
-    assert answer(allowed, small, at=facts(unread=True)) is Effect.BLOCK
 
 
 def test_a_parameter_of_another_type_than_promised_is_missing():
