@@ -168,5 +168,5 @@ class Gate:
         path = self.folder / "config.yaml"
         place = {"address": self.services.address, "ca": str(self.services.ca_file)}
         places = dict.fromkeys(self.services.names, place) | {"plain.test": {"address": self.services.plain_address}}
-        path.write_text(json.dumps({"destinations": places}))  # JSON is YAML
+        path.write_text(json.dumps({"outgate": "settings/v1alpha", "destinations": places}))  # JSON is YAML
         return path

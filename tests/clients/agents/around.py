@@ -22,16 +22,23 @@ def tcp(address, port):
 
 
 def udp(family, address, port):
+    """Whether anybody answers. A name server's refusal is none."""
     with socket.socket(family, socket.SOCK_DGRAM) as out:
+        out.settimeout(2)
         out.connect((address, port))
         out.send(b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04test\x00\x00\x01\x00\x01")
+        if out.recv(512)[3] & 15 == 5:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "name server refused")
 
 
 def ping():
     for kind in (socket.SOCK_RAW, socket.SOCK_DGRAM):
         try:
             with socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP) as out:
-                out.sendto(b"\x08\x00\xf7\xff\x00\x00\x00\x00", ("192.0.2.1", 0))
+                out.settimeout(2)
+                out.connect(("192.0.2.1", 0))
+                out.send(b"\x08\x00\xf7\xff\x00\x00\x00\x00")
+                out.recv(512)
                 return
         except OSError as error:
             last = error
