@@ -1,0 +1,281 @@
+"""A command beside the gate: let go, waited for, signalled; the terminal is its own while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from outgate.errors import ConfigError, UnavailableError
+from outgate.fence.kernel import read_signals, signal_descriptor
+from outgate.fence.wire import Word, pack, receive, send
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from outgate.fence.startup import Planted
+    from outgate.fence.watch import Watch
+
+PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""Meant for the command when they come to the gate: what is typed goes to the command's own group, not to ours."""
+HELD = (*PASSED_ON, signal.SIGTSTP, signal.SIGCONT)
+STANDARD = ("standard input", "standard output", "standard error")
+
+
+@dataclass(slots=True, kw_only=True)
+class Command:
+    """One command, before, during and after. Made by `Fence.build` or `Unfenced.build`; `run` knows no difference.
+
+    `listener`: serve the gate on it. `directs`: by port, listeners to relay to this host's loopback. `watch`: attempts to
+    go around, where they can be seen. `folder`: where the files given to `release` will be, as the command sees it.
+    """
+
+    listener: socket.socket
+    directs: Mapping[int, tuple[socket.socket, ...]]
+    watch: Watch | None
+    folder: Path
+    fenced: bool
+    pid: int = 0
+    """The command's own, as this process counts; 0 before it is released."""
+    _end: socket.socket
+    _keeper: int
+    _terminal: Terminal | None = None
+    _signals: int = -1
+    _held: set[signal.Signals] = field(default_factory=set)
+    _code: int | None = None
+
+    def release(
+        self,
+        argv: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        files: Mapping[str, bytes],
+        cwd: Path,
+        standard: tuple[int, int, int] = (0, 1, 2),
+    ) -> None:
+        """Start the command, with these files in `folder`. Once. Returns when it runs.
+
+        Raises ConfigError for a command that can't be started, UnavailableError for descriptors that lead out.
+        """
+        _check_standard(standard) if self.fenced else None
+        self._terminal = Terminal.own()
+        packed = pack(
+            {
+                "argv": list(argv),
+                "environ": dict(environ),
+                "cwd": str(cwd),
+                "files": {name: content.decode("latin-1") for name, content in files.items()},
+            }
+        )
+        terminal = (self._terminal.descriptor,) if self._terminal and self._terminal.is_ours() else ()
+        self._hold_signals()
+        try:
+            send(self._end, Word.RELEASE, descriptors=(packed, *standard, *terminal))
+            self._await_running(argv[0])
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            os.close(packed)
+
+    async def wait(self) -> int:
+        """Until everything of the command is gone. Gives its exit code, or 128 + the signal that ended it.
+
+        Signals that come to this process meanwhile go to the command; when it is stopped, so is this process's group.
+        """
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[int] = loop.create_future()
+        loop.add_reader(self._end, self._heard, ended)
+        loop.add_reader(self._signals, self._signalled)
+        try:
+            code = await ended
+            await self._buried(loop)
+        finally:
+            loop.remove_reader(self._end)
+            loop.remove_reader(self._signals)
+            self.close()
+        return code
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Send the command a signal; `group`: all of its process group. Nothing happens if it has ended."""
+        with suppress(OSError):  # the keeper has gone, and the command before it
+            send(self._end, Word.SIGNAL, number=number, text="group" if group else "")
+
+    def close(self) -> None:
+        """End whatever still runs, at once, and give terminal and signals back. Harmless when done before."""
+        self._end.close()
+        self.listener.close()
+        for listener in (one for both in self.directs.values() for one in both):
+            listener.close()
+        if self.watch:
+            self.watch.close()
+        if self._terminal:
+            self._terminal.take_back()
+            self._terminal = None
+        self._bury()
+        if self._signals >= 0:
+            os.close(self._signals)
+            self._signals = -1
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held)
+
+    def planted(self) -> tuple[Planted, ...]:
+        """Afterwards: what the command put where it would have run outside, now moved away. Raises OSError."""
+        return ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _hold_signals(self) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+        self._held = {s for s in HELD if s not in before}
+        self._signals = signal_descriptor(HELD)
+
+    def _await_running(self, name: str) -> None:
+        while True:
+            message = receive(self._end)
+            if message is None:
+                raise UnavailableError("the command's keeper ended before the command could start")
+            match message.word:
+                case Word.BORN:
+                    self.pid = message.pid
+                case Word.RUNNING:
+                    return
+                case Word.FAILED if message.text:
+                    raise UnavailableError(f"the command could not be prepared: {message.text.lower()}")
+                case Word.FAILED:
+                    raise ConfigError(_why_not(name, message.number))
+                case _:
+                    raise UnavailableError(f"the command's keeper said '{message.word}' too early")
+
+    def _heard(self, ended: asyncio.Future[int]) -> None:
+        message = receive(self._end)
+        if ended.done():
+            return
+        if message is None:
+            ended.set_result(128 + signal.SIGKILL)  # somebody killed the keeper, and with it the command
+        elif message.word is Word.ENDED:
+            ended.set_result(message.number if message.number >= 0 else 128 - message.number)
+        elif message.word is Word.STOPPED and self._terminal and _is_stopped(self.pid):
+            self._stop_too(self._terminal)
+
+    def _stop_too(self, terminal: Terminal) -> None:
+        """Stop as the command has, so that the shell sees its job stopped; go on together.
+
+        SIGTSTP at its default: in an orphaned group, which no shell could wake again, it does nothing (POSIX, 2.4.3).
+        """
+        was_foreground = not terminal.is_ours()
+        terminal.take_back()
+        before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTSTP})
+        os.killpg(os.getpgrp(), signal.SIGTSTP)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
+        signal.signal(signal.SIGTSTP, before)
+        self._go_on(terminal, foreground=was_foreground)
+
+    def _go_on(self, terminal: Terminal, *, foreground: bool) -> None:
+        if foreground or terminal.is_ours():
+            terminal.give(self.pid)
+        self.signal(signal.SIGCONT, group=True)
+
+    def _signalled(self) -> None:
+        for number in read_signals(self._signals):
+            if number == signal.SIGCONT:
+                if _is_stopped(self.pid):
+                    self._go_on(self._terminal, foreground=False) if self._terminal else self.signal(number)
+            else:
+                self.signal(number)
+
+    async def _buried(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait for the keeper, and with it in the fence for every process of the namespace."""
+        gone = asyncio.Event()
+        descriptor = os.pidfd_open(self._keeper)
+        loop.add_reader(descriptor, gone.set)
+        try:
+            await gone.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+    def _bury(self) -> None:
+        if self._keeper:
+            with suppress(ChildProcessError):
+                os.waitpid(self._keeper, 0)
+            self._keeper = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Terminal:
+    """The controlling terminal, and who is in its foreground."""
+
+    descriptor: int
+    _began_in_front: bool
+
+    @classmethod
+    def own(cls) -> Terminal | None:
+        """None where there is no controlling terminal (CI, a service)."""
+        try:
+            descriptor = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
+        except OSError:
+            return None
+        return cls(descriptor=descriptor, _began_in_front=os.tcgetpgrp(descriptor) == os.getpgrp())
+
+    def is_ours(self) -> bool:
+        """Whether our own process group is in front."""
+        with suppress(OSError):
+            return os.tcgetpgrp(self.descriptor) == os.getpgrp()
+        return False
+
+    def give(self, group: int) -> None:
+        """Put a process group in front."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+        try:
+            with suppress(OSError):  # the terminal hung up, or the group has ended: both are told by other ways
+                os.tcsetpgrp(self.descriptor, group)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def take_back(self) -> None:
+        """Put our own group in front again, if it was when we began."""
+        if self._began_in_front:
+            self.give(os.getpgrp())
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether it is stopped now: the news of a stop may be older than what woke it."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            return file.read().rpartition(b")")[2].split()[0] in {b"T", b"t"}
+    except OSError:
+        return False
+
+
+def _why_not(name: str, number: int) -> str:
+    if number == 2:
+        return f"there is no command '{name}', check its spelling and PATH"
+    return f"the command '{name}' can't be started: {os.strerror(number).lower()}"
+
+
+def _check_standard(standard: tuple[int, int, int]) -> None:
+    """Refuse what leads out of the fence: a folder, into the file system as it was; a socket, into the network as it was."""
+    for name, descriptor in zip(STANDARD, standard, strict=True):
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
+            raise UnavailableError(f"{name} is a folder or a disk, which leads out of the fence: redirect it to a file")
+        if stat.S_ISSOCK(mode) and not _is_stream_pair(descriptor):
+            raise UnavailableError(f"{name} is a network socket, which leads out of the fence: put a pipe between (… | cat)")
+
+
+def _is_stream_pair(descriptor: int) -> bool:
+    """A connected Unix stream can't be connected anywhere else."""
+    with socket.socket(fileno=os.dup(descriptor)) as one:
+        kinds = {socket.SOCK_STREAM, socket.SOCK_SEQPACKET}
+        return one.family == socket.AF_UNIX and one.type in kinds and not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
