@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from outgate.actions.action import Money
 
@@ -17,6 +18,7 @@ _DIGITS = {
 """Digits of the minor unit where they are not two (ISO 4217, list one)."""
 
 
+@lru_cache(maxsize=256)
 def amount(text: str) -> Money:
     """Read `10000 GBP` or `99.50 EUR`. Raises ValueError for anything else, also for `1.5 JPY`."""
     found = FORM.fullmatch(text)

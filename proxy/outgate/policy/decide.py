@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from outgate.policy.decision import Decision, Match, Reason, Verdict, refusal
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.facts import Needs
-from outgate.policy.matching import MATCH, NO_MATCH, Erred, Holds, opposite
+from outgate.policy.matching import MATCH, NO_MATCH, Erred, Holds
 from outgate.policy.rule import OTHERWISE
 from outgate.policy.tell import default_tell
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from outgate.actions.action import Action
     from outgate.policy.conditions import Activation, Condition, Language
     from outgate.policy.facts import Facts
-    from outgate.policy.matching import Truth
+    from outgate.policy.matching import Test, Truth
     from outgate.policy.rule import Policy, Rule
 
 _MOST_TOLD = 3
@@ -68,27 +68,36 @@ class Circumstances:
 
 def holds(rule: Rule, at: Circumstances) -> Truth:
     """Whether all of a rule holds. One part that certainly does not settles it; else one that can't be told does."""
+    return _holds(rule, rule.scope.tests, at)
+
+
+def _holds(rule: Rule, tests: tuple[Test, ...], at: Circumstances) -> Truth:
     erred: Erred | None = None
-    for truth in _parts(rule, at):
+    for test in tests:
+        truth = test.holds(at.action, at.facts)
         if truth is NO_MATCH:
             return NO_MATCH
-        if erred is None and isinstance(truth, Erred):
-            erred = truth
-    return erred or MATCH
-
-
-def _parts(rule: Rule, at: Circumstances) -> Iterator[Truth]:
-    for test in rule.scope.tests:
-        yield test.holds(at.action, at.facts)
+        if isinstance(truth, Erred):
+            erred = erred or truth
     if rule.when is not None:
-        yield at.holds(rule.when)
+        truth = at.holds(rule.when)
+        if truth is NO_MATCH:
+            return NO_MATCH
+        if isinstance(truth, Erred):
+            erred = erred or truth
     if rule.unless is not None:
-        yield opposite(at.holds(rule.unless))
+        truth = at.holds(rule.unless)
+        if truth is MATCH:
+            return NO_MATCH
+        if isinstance(truth, Erred):
+            erred = erred or truth
+    return erred or MATCH
 
 
 def _verdict(policy: Policy, action: Action, facts: Facts) -> Verdict:
     at = Circumstances(policy, action, facts)
-    matches = [match for rule in policy.index.candidates(action) if (match := _match(rule, at)) is not None]
+    found = policy.index.candidates(action)
+    matches = [match for one in found if (match := _match(one.rule, _holds(one.rule, one.tests, at))) is not None]
     matches.sort(key=lambda match: match.rule)
     allowed = max((match.mode for match in matches if match.effect is Effect.ALLOW), default=Mode.DISABLED)
     enforced, observed = policy.base(action)
@@ -102,9 +111,9 @@ def _verdict(policy: Policy, action: Action, facts: Facts) -> Verdict:
     )
 
 
-def _match(rule: Rule, at: Circumstances) -> Match | None:
+def _match(rule: Rule, truth: Truth) -> Match | None:
     """A restriction that can't be told restricts; a permission that can't be told permits nothing."""
-    match holds(rule, at):
+    match truth:
         case Holds.NO_MATCH:
             return None
         case Holds.MATCH:

@@ -12,11 +12,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from outgate.actions.action import Action
-    from outgate.policy.matching import Scope
+    from outgate.policy.matching import Scope, Test
     from outgate.policy.rule import Rule
 
 type _Cell = tuple[Access, Tier]
-type _Cells = Mapping[_Cell, tuple[Rule, ...]]
+type _Cells = Mapping[_Cell, tuple[Candidate, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A rule that may match, and the tests that finding it here leaves open."""
+
+    rule: Rule
+    tests: tuple[Test, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +51,12 @@ class Index:
             else:
                 anywhere.append(rule)
         return cls(
-            actions={name: _cells(found) for name, found in actions.items()},
-            services={name: _cells(found) for name, found in services.items()},
+            actions={name: _cells(found, "action") for name, found in actions.items()},
+            services={name: _cells(found, "service") for name, found in services.items()},
             anywhere=_cells(anywhere),
         )
 
-    def candidates(self, action: Action) -> Iterator[Rule]:
+    def candidates(self, action: Action) -> Iterator[Candidate]:
         """Every rule that may match, each once."""
         cell = (action.access, action.tier)
         if cells := self.actions.get(action.name):
@@ -64,15 +72,18 @@ def _exact(scope: Scope, key: str) -> frozenset[str]:
     return frozenset() if test is None or test.wanted.globs else test.wanted.texts
 
 
-def _cells(rules: list[Rule]) -> _Cells:
-    cells: dict[_Cell, list[Rule]] = defaultdict(list)
+def _cells(rules: list[Rule], settled: str = "") -> _Cells:
+    """Sort rules by access and tier. Where a rule stands then settles its tests of those, and of `settled`."""
+    cells: dict[_Cell, list[Candidate]] = defaultdict(list)
     for rule in rules:
         accesses, tiers = rule.scope.test("access"), rule.scope.test("tier")
+        open_tests = tuple(test for test in rule.scope.tests if test.key not in {"access", "tier", settled})
+        candidate = Candidate(rule, open_tests)
         for access in Access:
             for tier in Tier:
                 wanted = (accesses is None or accesses.wanted.has(access.value)) and (
                     tiers is None or tiers.wanted.has(tier.name)
                 )
                 if wanted:
-                    cells[access, tier].append(rule)
+                    cells[access, tier].append(candidate)
     return {cell: tuple(found) for cell, found in cells.items()}

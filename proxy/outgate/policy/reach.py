@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from outgate.actions.catalog import Catalog, Operation
     from outgate.policy.matching import Scope, Test
 
-_ANY_METHOD = re.compile(r"http\.[A-Z][A-Z_-]{0,31}")
-"""What no service file knows is `http.` and its method; every method is possible."""
+_BY_METHOD = re.compile(r"[A-Z][A-Z_-]{0,31}|unreadable")
+"""What no table lists is its service (`http` where nobody knows the host) and its method; what can't be read says so."""
 
 
 def unknown(key: str, said: str, catalog: Catalog) -> str | None:
@@ -22,7 +22,10 @@ def unknown(key: str, said: str, catalog: Catalog) -> str | None:
     if key == "service":
         found = any(_meets(said, service) for service in catalog.services())
         return None if found else f"no service '{said}' is known{meant(said, catalog.services())}"
-    if _ANY_METHOD.fullmatch(said) or any(_meets(said, operation.name) for operation in catalog.operations()):
+    service, _, operation = said.partition(".")
+    if service in catalog.services() and _BY_METHOD.fullmatch(operation):
+        return None
+    if any(_meets(said, operation.name) for operation in catalog.operations()):
         return None
     return f"no action '{said}' is known{_meant_action(said, catalog)}"
 

@@ -15,7 +15,7 @@ RULES = """
 
 
 def candidates(one):
-    return sorted(rule.id for rule in policy(RULES).index.candidates(one))
+    return sorted(one.rule.id for one in policy(RULES).index.candidates(one))
 
 
 def test_an_action_finds_the_rules_that_may_match_it_each_once():
@@ -30,3 +30,15 @@ def test_access_and_tier_are_those_of_the_request_not_of_the_catalog():
 
 def test_disabled_rules_are_never_asked():
     assert "off" not in candidates(action())
+
+
+def test_what_finding_a_rule_settles_is_not_asked_again():
+    tests = {one.rule.id: [test.key for test in one.tests] for one in policy(RULES).index.candidates(action())}
+    assert tests == {
+        "all": [],
+        "by-action": [],
+        "by-both": ["service"],
+        "by-pattern": ["action"],
+        "by-service": [],
+        "by-tier": [],
+    }

@@ -268,8 +268,10 @@ def test_parameters_that_callers_choose_may_have_any_type():
     assert policy(rules).rules[0].reads == {"params.query", "params.deep"}
 
 
-def test_every_method_of_what_nobody_knows_can_be_named():
-    assert policy("- {id: a, match: {action: [http.POST, http.PROPFIND, 'http.*']}, effect: block}").rules
+def test_every_method_that_no_table_lists_can_be_named():
+    assert policy(
+        "- {id: a, match: {action: [http.POST, http.PROPFIND, 'http.*', crm.POST, crm.unreadable]}, effect: block}"
+    ).rules
 
 
 def test_the_place_of_a_problem_inside_a_block_of_text_is_exact():
