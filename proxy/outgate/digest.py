@@ -13,6 +13,8 @@ from outgate.errors import EvidenceError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False)
+
 type Json = str | int | bool | Sequence[Json] | Mapping[str, Json] | None
 """The receipt profile: no floats, integers below 2**53, text without lone surrogates."""
 
@@ -31,8 +33,7 @@ def canonical_ascii_keys(value: Json) -> bytes:
     Ours are: receipts are built by this program. A law compares both on generated receipts.
     """
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return text.encode()
+        return _ENCODER.encode(value).encode()
     except (ValueError, RecursionError) as error:
         raise EvidenceError(f"no canonical form: {error}") from error
 

@@ -113,18 +113,18 @@ def day_of(entry: Entry) -> str:
 
 
 def line_of(entry: Entry, width: int, *, colour: bool) -> str:
-    """Give the line: time, answer, tier, what, what came of it, who. No wider than `width`."""
+    """Give the line: time (8), answer (9), tier (2), what, what came of it (9), who (12). As wide as `width`, from 60 on."""
     fields = entry.receipt.fields
-    who = cut(clean(_text(fields, "agent", "id")), 14)
+    who = cut(clean(_text(fields, "agent", "id")), 12)
     clock = _time(entry).strftime("%H:%M:%S")
     if entry.receipt.type != "decision":
-        about = " ".join(f"{key}={value}" for key, value in _dict(fields, "about").items() if value not in {"", None})
+        about = " ".join(f"{key}={value}" for key, value in _dict(fields, "about").items() if value not in ("", None))
         line = cut(f"{clock} {clean(entry.receipt.type)}  {clean(about)}", width)
         return _painted(line, _DIM, colour=colour)
     answer, would = _text(fields, "answer"), _text(fields, "would")
     mark = answer if answer == would else f"~{would}"
     came = _came(entry)
-    room = max(8, width - len(f"{clock} {'':9} {'':2} {came:9} {who}") - 1)
+    room = max(8, width - 45)
     start = "  ↳ later" if entry.late else _painted(f"{clean(mark):9}", _COLOURS.get(would, "0"), colour=colour)
     tier, what = _what(fields)
     return f"{clock} {start} {tier:2} {_middle(what, room):{room}} {cut(came, 9):9} {who}".rstrip()

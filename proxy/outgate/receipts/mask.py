@@ -12,13 +12,15 @@ KNOWN = re.compile(
     | xox[a-z]-[A-Za-z0-9-]{10,} | xapp-[A-Za-z0-9-]{10,}
     | A(?:KIA|SIA)[A-Z0-9]{16} | AIza[A-Za-z0-9_-]{30,} | ya29\.[A-Za-z0-9_-]{16,}
     | npm_[A-Za-z0-9]{16,} | pypi-[A-Za-z0-9_-]{16,} | hf_[A-Za-z0-9]{16,} | dop_v1_[a-f0-9]{16,}
-    | SG\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,} | shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{16,}
+    | SG\.[A-Za-z0-9_-]{10,64}+\.[A-Za-z0-9_-]{10,} | shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{16,}
     | (?:bot)?[0-9]{6,12}:[A-Za-z0-9_-]{30,}
-    | eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?
+    | eyJ[A-Za-z0-9_-]{8,160}+\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""Credentials that say so themselves, by their makers' documented forms. Case is ignored: a host name arrives in lower case."""
+"""Credentials that say so themselves, by their makers' documented forms. Case is ignored: a host name arrives in lower case.
+
+Bounded and possessive where something must follow, so that no text takes long."""
 
 RUN = re.compile(r"[A-Za-z0-9_~+=-]{16,}")
 """Long enough to be a key. What is between `/`, `.`, `:`, `@` and the like is judged by itself."""
@@ -32,33 +34,27 @@ _CAPITALS = re.compile(r"(?=AA)")
 
 _SHORTEST = 15
 """No credential that we know is shorter: `xoxb-` and ten characters."""
+_BEYOND = 4096
+"""Read past a cut: a credential that begins before it is seen whole."""
 CUT = "…"
 
 
 def text(value: str, limit: int) -> str:
-    """Mask, make printable, cut to `limit` UTF-8 bytes; a cut says how many characters are left out."""
-    return printable(masked(value), limit)
+    """Mask, make printable, cut to `limit` UTF-8 bytes; a cut says how many characters there were."""
+    seen = value[: limit + _BEYOND]
+    return _cut(masked(seen), limit, len(value), whole=len(seen) == len(value))
 
 
 def printable(value: str, limit: int) -> str:
-    """Nothing that moves a cursor, hides, or reorders; no lone surrogate. A cut says how many characters are left out."""
-    if len(value) <= limit and value.isascii() and value.isprintable():
-        return value
-    kept = value[:limit]
-    shown = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in kept).encode()
-    if len(shown) <= limit and len(kept) == len(value):
-        return shown.decode()
-    head = shown[: limit - 24].decode(errors="ignore")
-    return f"{head}{CUT}({len(value)} characters)"
+    """Nothing that moves a cursor, hides, or reorders; no lone surrogate. Cut to `limit` UTF-8 bytes, as `text` does."""
+    return _cut(value, limit, len(value), whole=True)
 
 
 def masked(value: str) -> str:
     """Hide what looks like a credential, also where it is percent-encoded. A word that is a password can't be seen."""
     if len(value) < _SHORTEST:
         return value
-    if "%" in value and (plain := unquote(value)) != value and _hidden(plain) != plain:
-        return "/".join(_segment(part) for part in value.split("/"))
-    return _hidden(value)
+    return "/".join(part if len(part) < _SHORTEST else _segment(part) for part in value.split("/"))
 
 
 def veiled(value: str) -> str:
@@ -72,16 +68,21 @@ def without_userinfo(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _segment(part: str) -> str:
-    plain = unquote(part)
-    shown = _hidden(plain)
-    return part if shown == plain else shown
-
-
-def _hidden(value: str) -> str:
-    if not RUN.search(value) and not KNOWN.search(value):
+def _cut(value: str, limit: int, length: int, *, whole: bool) -> str:
+    if whole and value.isprintable() and (len(value) * 4 <= limit or (len(value) <= limit and value.isascii())):
         return value
-    return RUN.sub(_judged, KNOWN.sub(_veil, value))
+    kept = value[:limit]
+    shown = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in kept).encode()
+    if whole and len(shown) <= limit and len(kept) == len(value):
+        return shown.decode()
+    head = shown[: limit - 24].decode(errors="ignore")
+    return f"{head}{CUT}({length} characters)"
+
+
+def _segment(part: str) -> str:
+    plain = unquote(part) if "%" in part else part
+    shown = RUN.sub(_judged, KNOWN.sub(_veil, plain))
+    return part if shown == plain else shown
 
 
 def _judged(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -32,6 +33,7 @@ MOST_INTEGER = 2**53 - 1
 
 _MOST_ACTIONS, _MOST_RULES, _MOST_NAMES = 32, 32, 32
 _MOST_ABOUT, _MOST_DEPTH = 16 * 1024, 8
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 class Result(StrEnum):
@@ -144,7 +146,8 @@ def event_body(what: str, at: datetime, agent: Agent | None, about: Mapping[str,
 
 def timestamp(at: datetime) -> str:
     """RFC 3339, UTC, milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _agent(agent: Agent) -> dict[str, Json]:
@@ -256,4 +259,7 @@ def _plain(value: Json, depth: int = 0) -> Json:
 
 
 def _key(name: str) -> str:
-    return text(name.encode("ascii", "backslashreplace").decode(), 128)
+    """Keys are ours: what others write stands in values alone."""
+    if not _KEY.fullmatch(name):
+        raise EvidenceError(f"{name!r:.40} is no key for an event: use letters and digits")
+    return name

@@ -223,11 +223,12 @@ def compare(logs: Iterable[LogReport], running: Collection[str]) -> Verdict:
     by_writer = {log.writer: log for log in logs}
     several = len(by_writer) > 1
     problems = [f"log {log.writer}: {log.bad}" if several else str(log.bad) for log in by_writer.values() if log.bad]
-    settled: set[tuple[str, int]] = set()
-    for log in by_writer.values():
-        problems += [said for closing in log.closings if (said := _ends_elsewhere(closing, by_writer))]
-        problems += [said for place in log.settled if (said := _settles_nothing(log.writer, place, by_writer))]
-        settled.update(log.settled)
+    closings = [closing for log in by_writer.values() for closing in log.closings]
+    elsewhere = {closing.writer: said for closing in closings if (said := _ends_elsewhere(closing, by_writer))}
+    problems += elsewhere.values()
+    settled = {place: log.writer for log in by_writer.values() for place in log.settled}
+    at_their_end = {writer: log for writer, log in by_writer.items() if writer not in elsewhere}
+    problems += [said for place, by in settled.items() if (said := _settles_nothing(by, place, at_their_end))]
     whole = [log for log in by_writer.values() if log.bad is None]
     left = [(log.writer, seq) for log in whole for seq in sorted(log.open) if (log.writer, seq) not in settled]
     return Verdict(

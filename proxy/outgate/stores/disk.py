@@ -53,12 +53,12 @@ def make_folder(disk: Disk, path: Path) -> None:
     disk.sync_folder(path.parent)
 
 
-def try_lock(path: Path, *, create: bool = False) -> int | None:
+def try_lock(path: Path, *, create: bool = False, shared: bool = False) -> int | None:
     """Take a lock for as long as the descriptor stays open; None if another process holds it. Raises OSError."""
     flags = os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_RDWR | os.O_CREAT if create else os.O_RDONLY)
     fd = os.open(path, flags, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         return None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from outgate.errors import UnavailableError
+from outgate.errors import EvidenceError, UnavailableError
 from outgate.receipts.chain import Receipt, parse
 from outgate.receipts.checkpoint import note_in
 from outgate.receipts.receipt import timestamp
@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from outgate.keys.ed25519 import VerifyKey
 
     type Progress = Callable[[int], None]
+    type Spoilt = Callable[[str], None]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_TICK = timedelta(seconds=1) / 32
 
 
 def new_writer(now: datetime, entropy: bytes) -> str:
-    """Name a writer: twelve characters, in the order of time, the last five random. `entropy`: four random bytes."""
-    seconds = max(0, int((now - _EPOCH).total_seconds()))
-    number = seconds << 25 | int.from_bytes(entropy[:4]) & (1 << 25) - 1
+    """Name a writer: twelve characters, in the order of time, the last four random. `entropy`: four random bytes."""
+    ticks = max(0, (now - _EPOCH) // _TICK)
+    number = ticks << 20 | int.from_bytes(entropy[:4]) & (1 << 20) - 1
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(55, -1, -5))
 
 
@@ -58,7 +60,7 @@ def is_running(folder: Path) -> bool:
     """Whether the writer of this log holds its lock."""
     with _readable(folder):
         try:
-            lock = try_lock(folder / "lock")
+            lock = try_lock(folder / "lock", shared=True)  # two who ask must not take each other for a writer
         except FileNotFoundError:
             return False
         if lock is None:
@@ -70,10 +72,12 @@ def is_running(folder: Path) -> bool:
 class LogTail:
     """Reads one writer's log as it grows: each call goes on where the last one ended. `rest` is a line still unfinished."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, newest: bool = False) -> None:
+        """`newest`: begin with the segment that is written now, instead of the first."""
         self.folder = folder
         self.rest = b""
-        self._segment = ""
+        with _readable(folder):
+            self._segment = max([name for name in self._segments() if newest], default="")[:-1]
         self._file: BinaryIO | None = None
         self._group: list[bytes] = []
 
@@ -89,17 +93,29 @@ class LogTail:
                     yield self.rest
                 self._turn_to(following)
 
-    def receipts(self) -> Iterator[Receipt]:
-        """Give the receipts that a checkpoint covers; `check` looks at its signature, not this.
+    def receipts(self, spoilt: Spoilt | None = None) -> Iterator[Receipt]:
+        """Give the receipts that a checkpoint covers; `check_log` looks at its signature, not this.
 
-        Raises EvidenceError for what is no receipt, UnavailableError for what can't be read.
+        What is no receipt is told to `spoilt` and passed over; without it, raises EvidenceError. Raises UnavailableError.
         """
         for line in self.lines():
             if note_in(line.rstrip(b"\n")) is None:
                 self._group.append(line.rstrip(b"\n"))
                 continue
             group, self._group = self._group, []
-            yield from map(parse, group)
+            for entry in group:
+                if (receipt := self._parsed(entry, spoilt)) is not None:
+                    yield receipt
+
+    def _parsed(self, line: bytes, spoilt: Spoilt | None) -> Receipt | None:
+        try:
+            return parse(line)
+        except EvidenceError as error:
+            said = f"log {self.folder.name} has a line that is {error}: run outgate verify"
+            if spoilt is None:
+                raise EvidenceError(said) from error
+            spoilt(said)
+            return None
 
     def close(self) -> None:
         """Let the file go."""
@@ -116,8 +132,10 @@ class LogTail:
                 self.rest = line
 
     def _following(self) -> str | None:
-        names = (name for name in os.listdir(self.folder) if name.endswith(".jsonl") and name > self._segment)  # noqa: PTH208
-        return min(names, default=None)
+        return min((name for name in self._segments() if name > self._segment), default=None)
+
+    def _segments(self) -> list[str]:
+        return [path.name for path in self.folder.glob("*.jsonl")]
 
     def _turn_to(self, segment: str) -> None:
         self.close()
@@ -125,26 +143,26 @@ class LogTail:
         self._file = (self.folder / segment).open("rb")
 
 
-def receipts_of(folder: Path) -> Iterator[Receipt]:
-    """One writer's covered receipts, oldest first. Raises EvidenceError, UnavailableError."""
+def receipts_of(folder: Path, spoilt: Spoilt | None = None) -> Iterator[Receipt]:
+    """One writer's covered receipts, oldest first. `spoilt`, and what it raises: as LogTail.receipts."""
     tail = LogTail(folder)
     try:
-        yield from tail.receipts()
+        yield from tail.receipts(spoilt)
     finally:
         tail.close()
 
 
-def all_receipts(logs: Path) -> Iterator[Receipt]:
+def all_receipts(logs: Path, spoilt: Spoilt | None = None) -> Iterator[Receipt]:
     """Give the covered receipts of every writer, merged by time; each writer's own keep their order.
 
     A log is opened when the time is reached at which its writer began: as many files are open as writers ran together.
-    Raises EvidenceError, UnavailableError.
+    `spoilt`, and what it raises: as LogTail.receipts.
     """
     waiting = writers(logs)[::-1]
     heads: list[tuple[str, str, int, Receipt, Iterator[Receipt]]] = []
     while waiting or heads:
         while waiting and (not heads or _began(waiting[-1].name) <= heads[0][0]):
-            _push(heads, receipts_of(waiting.pop()))
+            _push(heads, receipts_of(waiting.pop(), spoilt))
         if heads:
             _, _, _, receipt, more = heapq.heappop(heads)
             yield receipt
@@ -195,7 +213,7 @@ def _began(writer: str) -> str:
     if len(writer) != 12 or not set(writer) <= set(_ALPHABET):
         return ""
     number = sum(_ALPHABET.index(c) << 5 * place for place, c in enumerate(reversed(writer)))
-    return timestamp(_EPOCH + timedelta(seconds=number >> 25))
+    return timestamp(_EPOCH + (number >> 20) * _TICK)
 
 
 @contextmanager

@@ -1,0 +1,58 @@
+"""outgate.stores.disk"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from outgate.stores.disk import Disk, make_folder, try_lock, write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_new_file_is_for_its_owner_alone_and_only_grows(tmp_path: Path) -> None:
+    disk = Disk()
+    fd = disk.create(tmp_path / "f")
+    write_whole(disk, fd, b"one")
+    os.lseek(fd, 0, os.SEEK_SET)
+    write_whole(disk, fd, b"two")
+    disk.sync(fd)
+    os.close(fd)
+    assert (tmp_path / "f").read_bytes() == b"onetwo"
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o600
+
+
+def test_a_file_is_never_reused_and_no_link_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("there", "link"):
+        with pytest.raises(FileExistsError):
+            Disk().create(tmp_path / name)
+
+
+def test_folders_are_made_with_what_is_missing_above(tmp_path: Path) -> None:
+    make_folder(Disk(), tmp_path / "a" / "b" / "c")
+    make_folder(Disk(), tmp_path / "a" / "b" / "c")
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
+
+
+def test_a_lock_is_one_holders_until_it_is_let_go(tmp_path: Path) -> None:
+    first = try_lock(tmp_path / "lock", create=True)
+    assert first is not None
+    assert try_lock(tmp_path / "lock") is None
+    assert try_lock(tmp_path / "lock", shared=True) is None
+    os.close(first)
+    asked = [try_lock(tmp_path / "lock", shared=True) for _ in range(2)]
+    assert None not in asked
+    for fd in asked:
+        assert fd is not None
+        os.close(fd)
+
+
+def test_a_lock_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        try_lock(tmp_path / "lock")
