@@ -122,6 +122,7 @@ class Gate:
     async def note(self, what: str, agent: Agent, about: Mapping[str, Json]) -> None:
         """Record something that matters and is no decision (start, stop, a way around tried). Raises as the journal does."""
         await self._journal.append(event_body(what, self._clock.now(), agent, about))
+        self._observer.noted(what, agent.id, about)
 
     async def _admit(self, opening: Opening, body: Body) -> Admission:
         if isinstance(opening.reading, Unreadable):

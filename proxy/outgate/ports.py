@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from asyncio import Future
+    from collections.abc import Mapping
     from datetime import datetime
 
     from outgate.digest import Json
@@ -84,6 +85,7 @@ class Observer(Protocol):
 
     def decided(self, agent: str, decision: Decision, seconds: float) -> None: ...
     def concluded(self, agent: str, result: str, status: int | None) -> None: ...
+    def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None: ...
 
 
 class Alarm(Protocol):

@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outgate import settings as settings_files
@@ -19,7 +20,6 @@ from outgate.stores.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from outgate.actions.catalog import Catalog
     from outgate.ca.trust import Trust
@@ -56,6 +56,8 @@ class Grounds:
     policy: Policy
     trust: Trust
     inherited: Inherited
+    policy_folders: tuple[Path, ...]
+    """Where the operator's own policies are: an agent may read them, and not write there."""
 
     @property
     def destinations(self) -> Destinations:
@@ -82,4 +84,5 @@ def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enfor
         policy=load_policies(names, catalog, mode=mode),
         trust=trust,
         inherited=inherited(trust, environ),
+        policy_folders=tuple(Path(name).resolve().parent for name in names if Path(name).is_file()),
     )

@@ -62,7 +62,7 @@ def explain(  # noqa: PLR0913  # one parameter an option
 
 
 def _agent(name: str, team: str, age: int) -> tuple[Agent, datetime]:
-    from outgate.app import SystemClock
+    from outgate.app.grounds import SystemClock
     from outgate.errors import ConfigError
     from outgate.intake.agents import Agent
 

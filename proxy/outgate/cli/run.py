@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -27,11 +28,12 @@ def run(  # noqa: PLR0913  # one parameter an option
     metrics: Annotated[str | None, typer.Option(help="Serve Prometheus metrics: a socket's path or host:port.")] = None,
 ) -> None:
     """Run CMD with every request mapped, decided and recorded. Exits with CMD's own code."""
-    from outgate.app import RunAsk, run_agent
-    from outgate.cli.summary import closing, opening_line
+    from outgate.app.run import RunAsk, run_agent
+    from outgate.cli.summary import closing, opening_lines
 
-    def say(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201  # standard error is where a wrapper speaks
+    def say(lines: Iterable[str]) -> None:
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201  # standard error is where a wrapper speaks
 
     asked = RunAsk(
         command=tuple(command),
@@ -44,7 +46,6 @@ def run(  # noqa: PLR0913  # one parameter an option
         fenced=not no_fence,
         metrics=metrics,
     )
-    report = run_agent(asked, opening=lambda begun: say(opening_line(begun)))
-    for line in closing(report):
-        say(line)
+    report = run_agent(asked, opening=lambda begun: say(opening_lines(begun)))
+    say(closing(report))
     raise SystemExit(report.code)

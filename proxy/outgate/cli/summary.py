@@ -10,17 +10,26 @@ from outgate.cli.text import clean, columns
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from outgate.app import RunReport
+    from outgate.app.run import Begun, RunReport
+    from outgate.fence.watch import Attempt
     from outgate.telemetry.tally import Stop, Tally
 
 INDENT = " " * 9
 MOST_SHOWN = 8
 
 
-def opening_line(agent: str, policy: str, mode: str, fence: str) -> str:
-    """One line: who, under what, and how to watch."""
-    doing = "enforcing" if mode == "enforce" else "observing"
-    return f'outgate  agent "{agent}", policy {policy}, {doing}, {fence}. Live: outgate log -f'
+def opening_lines(begun: Begun) -> Iterator[str]:
+    """Who, under what, and how to watch; then what differs from the usual."""
+    doing = "enforcing" if begun.enforcing else "observing"
+    fence = "not fenced" if begun.unfenced else "fenced"
+    yield f'outgate  agent "{begun.agent}", policy {begun.policy}, {doing}, {fence}. Live: outgate log -f'
+    if begun.unfenced:
+        why = "" if begun.unfenced == "as asked" else f" ({begun.unfenced})"
+        yield INDENT + f"not fenced: same user, can go around{why}"
+    if begun.via:
+        yield INDENT + f"upstream proxy from the environment: {begun.via}"
+    if begun.roots:
+        yield INDENT + f"also trusting the certificates of {', '.join(begun.roots)}"
 
 
 def closing(report: RunReport) -> Iterator[str]:
@@ -65,18 +74,30 @@ def _rows(counted: list[tuple[Stop, int]]) -> Iterator[str]:
 
 def _around(report: RunReport) -> Iterator[str]:
     if report.around:
-        yield INDENT + f"tried to go around: {sum(report.around.values())}"
-    for what, n in report.around.most_common(MOST_SHOWN):
-        yield INDENT + f"  {clean(what)}" + (f"  x {n}" if n > 1 else "") + "   fence: refused"
-    if report.untrusting:
-        names = ", ".join(sorted(clean(host) for host in report.untrusting)[:MOST_SHOWN])
+        yield INDENT + f"tried to go around: {report.around.total() + report.around_untold}"
+    for attempt in list(report.around)[:MOST_SHOWN]:
+        yield INDENT + f"  {_attempt(attempt)}   fence: refused"
+    for place, n in report.tally.tunnels.most_common(MOST_SHOWN):
+        yield INDENT + f"  not HTTP through the proxy: {clean(place)}" + (f"  x {n}" if n > 1 else "") + "   gate: refused"
+    if report.tally.untrusting:
+        names = ", ".join(sorted(clean(host) for host in report.tally.untrusting)[:MOST_SHOWN])
         yield INDENT + f"did not trust our certificate: {names}   see outgate doctor"
+    for planted in report.planted[:MOST_SHOWN]:
+        yield INDENT + f"would have run later, outside: {clean(str(planted.path))}   moved to {clean(planted.aside.name)}"
+
+
+def _attempt(attempt: Attempt) -> str:
+    who = f"{clean(attempt.process)} {attempt.pid} -> " if attempt.process else ""
+    address = f"[{attempt.address}]" if ":" in attempt.address else attempt.address
+    where = f"{address}:{attempt.port}" if attempt.port is not None else f"{attempt.protocol} {address}"
+    asked = f" for {clean(attempt.name)}" if attempt.name else ""
+    return f"{who}{where}{'/udp' if attempt.protocol == 'udp' else ''}{asked}"
 
 
 def _proof(report: RunReport) -> str:
-    decisions, outcomes = _count(report.decisions, "decision"), _count(report.outcomes, "outcome")
+    decisions, outcomes = _count(report.log.decisions, "decision"), _count(report.log.outcomes, "outcome")
     state = "log verified" if not report.broken else f"LOG DOES NOT VERIFY: {report.broken}"
-    return f"proof: {decisions}, {outcomes}, {state} ({report.writer})"
+    return f"proof: {decisions}, {outcomes}, {state} ({report.log.writer})"
 
 
 def _next(report: RunReport) -> Iterator[str]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from outgate.digest import Json
     from outgate.policy.decision import Decision
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -123,6 +124,17 @@ class Metrics:
     def concluded(self, agent: str, result: str, status: int | None) -> None:
         kind = f"{status // 100}xx" if status is not None and 100 <= status <= 599 else "none"
         self._outcomes.labels(self._agent(agent), result, kind).inc()
+
+    def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:  # noqa: ARG002  # the port's signature
+        match what:
+            case "around":
+                self.went_around(str(about.get("protocol", "")))
+            case "tunnel-refused":
+                self.tunnel_refused(str(about.get("detail", "")))
+            case "trust-failed":
+                self.untrusted("client")
+            case _:
+                pass
 
     def staged(self, stage: str, seconds: float) -> None:
         """One request was so long in one stage."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from outgate.actions.action import Action
+    from outgate.digest import Json
     from outgate.policy.decision import Decision, Verdict
     from outgate.policy.effect import Effect
     from outgate.ports import Observer
@@ -42,6 +43,10 @@ class Tally:
     would_stop: Counter[Stop] = field(default_factory=Counter)
     stopped_requests: int = 0
     would_stop_requests: int = 0
+    untrusting: set[str] = field(default_factory=set)
+    """Hosts at which a client hung up on our certificate."""
+    tunnels: Counter[str] = field(default_factory=Counter)
+    """What came through tunnels and was neither TLS nor HTTP, by where it was to go."""
 
     def decided(self, agent: str, decision: Decision, seconds: float) -> None:  # noqa: ARG002
         self.requests += 1
@@ -57,6 +62,13 @@ class Tally:
 
     def concluded(self, agent: str, result: str, status: int | None) -> None:  # noqa: ARG002
         self.outcomes += 1
+
+    def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:  # noqa: ARG002
+        host = str(about.get("host", ""))
+        if what == "trust-failed" and len(self.untrusting) < MOST_ROWS:
+            self.untrusting.add(host)
+        if what == "tunnel-refused" and len(self.tunnels) < MOST_ROWS:
+            self.tunnels[f"{host}:{about.get('port')}"] += 1
 
     def _saw(self, action: Action) -> None:
         self.accesses[action.access.value] += 1
@@ -77,6 +89,10 @@ class Observers:
     def concluded(self, agent: str, result: str, status: int | None) -> None:
         for observer in self.each:
             observer.concluded(agent, result, status)
+
+    def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:
+        for observer in self.each:
+            observer.noted(what, agent, about)
 
 
 def _count(into: Counter[Stop], rows: Iterable[Stop]) -> None:

@@ -1,0 +1,358 @@
+"""The life of `outgate run`: fence, gate, command, and the account of it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from outgate.app.grounds import SystemClock, entropy, grounds
+from outgate.ca.authority import make_authority
+from outgate.ca.roots import public_roots
+from outgate.ca.trust import Spot, environment, trust_files
+from outgate.errors import ConfigError, UnavailableError
+from outgate.fence.direct import relay
+from outgate.fence.linux import Fence
+from outgate.fence.plan import FencePlan, without_channels
+from outgate.fence.unfenced import Unfenced
+from outgate.gate import Gate
+from outgate.intake.agents import AGENT_ID
+from outgate.net.lookup import Lookup
+from outgate.net.resolver import SystemResolver
+from outgate.net.upstream import UpstreamTrust, write_bundle
+from outgate.policy.effect import Mode
+from outgate.stores.adopt import adopt
+from outgate.stores.files import FileJournal
+from outgate.stores.keyfile import receipts_key
+from outgate.stores.logs import check_log, log_folder, new_writer
+from outgate.stores.sqlite import SqliteLedger
+from outgate.telemetry.exposition import exposed, place_of
+from outgate.telemetry.logs import LogAlarm, logging_to
+from outgate.telemetry.metrics import Metrics
+from outgate.telemetry.tally import Observers, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from outgate.app.grounds import Grounds
+    from outgate.ca.authority import Authority
+    from outgate.digest import Json
+    from outgate.fence.command import Command
+    from outgate.fence.startup import Planted
+    from outgate.fence.watch import Attempt, Watch
+    from outgate.intake.agents import Agent
+    from outgate.keys.ed25519 import SigningKey
+    from outgate.mitm.engine import Engine
+    from outgate.receipts.verify import LogReport
+
+GRACE = timedelta(seconds=2)
+"""How long what is under way may still take when the command has ended."""
+INTERPRETERS = frozenset(
+    {"python", "python3", "node", "deno", "bun", "ruby", "perl", "bash", "sh", "uv", "uvx", "npx", "pipx", "env"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAsk:
+    """What was asked of `outgate run`."""
+
+    command: tuple[str, ...]
+    policies: tuple[str, ...] = ()
+    enforce: bool = False
+    agent: str | None = None
+    config: Path | None = None
+    shares: tuple[Path, ...] = ()
+    directs: tuple[int, ...] = ()
+    fenced: bool = True
+    metrics: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What is known when the command starts. `unfenced` says why there is no fence; empty where there is one."""
+
+    agent: str
+    policy: str
+    enforcing: bool
+    unfenced: str = ""
+    via: str = ""
+    roots: tuple[str, ...] = ()
+    """Variables whose certificates are trusted besides the usual ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What a run came to. `broken` says why the log does not verify; empty where it does."""
+
+    command: tuple[str, ...]
+    agent: str
+    code: int
+    seconds: float
+    enforced: bool
+    tally: Tally
+    log: LogReport
+    around: Counter[Attempt] = field(default_factory=Counter)
+    around_untold: int = 0
+    planted: tuple[Planted, ...] = ()
+
+    @property
+    def broken(self) -> str:
+        return str(self.log.bad) if self.log.bad else ""
+
+
+def run_agent(asked: RunAsk, *, opening: Callable[[Begun], None]) -> RunReport:
+    """Run a command behind a gate of its own; `opening` is called when everything is ready and the command is not yet let go.
+
+    Raises ConfigError for what was written or asked, UnavailableError for what this machine can't give. In both cases
+    nothing was let out, and the command did not run.
+    """
+    found = grounds(config=asked.config, policies=asked.policies, enforce=asked.enforce)
+    _check_command(asked.command[0], found)
+    key = receipts_key(found.state)
+    command, unfenced = _command(asked, found)
+    with command, _logging(found) as metrics:
+        run = _Run(asked=asked, found=found, key=key, command=command, unfenced=unfenced, metrics=metrics)
+        return asyncio.run(run.live(opening))
+
+
+def _check_command(name: str, found: Grounds) -> None:
+    if shutil.which(name, path=found.environ.get("PATH")) is None:
+        raise ConfigError(f"there is no program {name!r} on the PATH, check its spelling")
+
+
+def _command(asked: RunAsk, found: Grounds) -> tuple[Command, str]:
+    """Fenced where that was asked for and can be had; forks, so it comes before every thread."""
+    if not (asked.fenced and found.settings.fence):
+        return Unfenced.build(), "as asked"
+    try:
+        return Fence.build(_plan(asked, found)), ""
+    except UnavailableError as error:
+        return Unfenced.build(), str(error)
+
+
+def _plan(asked: RunAsk, found: Grounds) -> FencePlan:
+    return FencePlan(
+        command=asked.command,
+        environ=found.environ,
+        cwd=Path.cwd(),
+        home=Path.home(),
+        hide=(found.state,),
+        read_only=found.policy_folders,
+        share=(*found.settings.share, *asked.shares),
+        direct=tuple(dict.fromkeys((*found.settings.direct, *asked.directs))),
+    )
+
+
+@contextmanager
+def _logging(found: Grounds) -> Iterator[Metrics]:
+    metrics = Metrics()
+    with logging_to(found.state / "outgate.log", found.settings.log_level, metrics.unlogged):
+        yield metrics
+
+
+def agent_name(command: tuple[str, ...]) -> str:
+    """Name an agent by what it is rather than by what interprets it: `python -u tools/agent.py` is `agent.py`."""
+    words = [Path(word).name for word in command if not word.startswith("-") and "=" not in word]
+    named = [word for word in words if word.rstrip("0123456789.") not in INTERPRETERS] or words or ["agent"]
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._@-") else "-" for c in named[0]).strip("._@-")[:64]
+    return safe if AGENT_ID.fullmatch(safe) else "agent"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """One run; `live` goes from the first port to the last receipt."""
+
+    asked: RunAsk
+    found: Grounds
+    key: SigningKey
+    command: Command
+    unfenced: str
+    metrics: Metrics
+    tally: Tally = field(default_factory=Tally)
+    around: Counter[Attempt] = field(default_factory=Counter)
+    clock: SystemClock = field(default_factory=SystemClock)
+    resolver: SystemResolver = field(init=False)
+
+    async def live(self, opening: Callable[[Begun], None]) -> RunReport:
+        began = self.clock.monotonic()
+        async with AsyncExitStack() as stack:
+            journal = await self._journal(stack)
+            gate = await self._gate(stack, journal)
+            agent = self._agent()
+            authority = make_authority(self.clock.now())
+            engine = await self._engine(stack, gate, authority)
+            await self._serve(stack, engine, agent)
+            await gate.note("start", agent, self._facts())
+            opening(self._begun(agent))
+            self._release(authority)
+            code = await self._attended(gate, agent)
+            await engine.stop(GRACE)
+            planted = await self._sweep(gate, agent)
+            await gate.note("stop", agent, {"code": code, "around": self.around.total()})
+        return RunReport(
+            command=self.asked.command,
+            agent=agent.id,
+            code=code,
+            seconds=self.clock.monotonic() - began,
+            enforced=self.found.policy.mode is Mode.ENFORCE,
+            tally=self.tally,
+            log=check_log(journal.folder, self.key.public),
+            around=self.around,
+            around_untold=self.command.watch.untold if self.command.watch else 0,
+            planted=planted,
+        )
+
+    # what the gate stands on
+
+    async def _journal(self, stack: AsyncExitStack) -> FileJournal:
+        now = self.clock.now()
+        journal = FileJournal.open(self.found.state, writer=new_writer(now, entropy(4)), key=self.key)
+        stack.push_async_callback(journal.close)
+        await adopt(journal, log_folder(self.found.state), own=journal.writer, key=self.key.public, now=now)
+        return journal
+
+    async def _gate(self, stack: AsyncExitStack, journal: FileJournal) -> Gate:
+        ledger = SqliteLedger.open(self.found.state / "ledger.sqlite")
+        stack.push_async_callback(ledger.close)
+        self.resolver = await self._resolver(stack)
+        return Gate(
+            policy=self.found.policy,
+            catalog=self.found.catalog,
+            journal=journal,
+            ledger=ledger,
+            resolver=self.resolver,
+            observer=Observers((self.metrics, self.tally)),
+            alarm=LogAlarm(self.metrics),
+            clock=self.clock,
+        )
+
+    async def _resolver(self, stack: AsyncExitStack) -> SystemResolver:
+        lookup = Lookup(monotonic=self.clock.monotonic)
+        stack.callback(lookup.close)
+        own: set[tuple[str, int]] = set()
+        if not self.command.fenced:  # a fence's listener has an address that means something else out here
+            own.add(self.command.listener.getsockname()[:2])
+        if asked := self.asked.metrics or self.found.settings.metrics:
+            own.update(await stack.enter_async_context(exposed(place_of(asked), self.metrics, lambda: True)))
+        return SystemResolver(
+            destinations=self.found.destinations,
+            lookup=lookup,
+            own=own,
+            fenced=self.command.fenced,
+            monotonic=self.clock.monotonic,
+        )
+
+    async def _engine(self, stack: AsyncExitStack, gate: Gate, authority: Authority) -> Engine:
+        from outgate.mitm.enforce import Outside  # here: mitmproxy takes a second to import, and the fence comes first
+        from outgate.mitm.engine import Engine
+        from outgate.mitm.link import Limits
+
+        table = self.found.destinations
+        bundle = write_bundle(self.found.state / "trust", self._roots())
+        engine = Engine(
+            gate=gate,
+            authority=authority,
+            outside=Outside(
+                trust=UpstreamTrust(bundle=bundle, destinations=table).trust_for,
+                credentials=table.credentials,
+                unreached=self.resolver.failed,
+            ),
+            alarm=LogAlarm(self.metrics),
+            limits=replace(Limits(), body=self.found.settings.body_limit),
+        )
+        await engine.start()
+        stack.push_async_callback(engine.stop, timedelta(0))
+        return engine
+
+    async def _serve(self, stack: AsyncExitStack, engine: Engine, agent: Agent) -> None:
+        await engine.serve_on(self.command.listener, agent)
+        for port, listeners in self.command.directs.items():
+            for listener in listeners:
+                server = await relay(listener, port)
+                stack.callback(server.close)
+
+    # the command
+
+    def _agent(self) -> Agent:
+        named = self.asked.agent or self.found.settings.agent.name or agent_name(self.asked.command)
+        try:
+            return self.found.settings.agent.agent(named)
+        except ValueError as error:
+            raise ConfigError(str(error), source="--agent") from error
+
+    def _begun(self, agent: Agent) -> Begun:
+        via = self.found.inherited.via
+        return Begun(
+            agent=agent.id,
+            policy=self.found.policy.name,
+            enforcing=self.found.policy.mode is Mode.ENFORCE,
+            unfenced=self.unfenced,
+            via=via.shown if via else "",
+            roots=tuple(self.found.inherited.roots),
+        )
+
+    def _facts(self) -> dict[str, Json]:
+        """What the record says of a start. The command's words may hold secrets: its name alone."""
+        policy = self.found.policy
+        return {
+            "program": Path(self.asked.command[0]).name,
+            "policy": policy.name,
+            "digest": policy.digest,
+            "mode": str(policy.mode),
+            "fenced": self.command.fenced,
+            "unfenced": self.unfenced,
+            "share": [str(path) for path in (*self.found.settings.share, *self.asked.shares)],
+            "direct": list(self.command.directs),
+        }
+
+    def _release(self, authority: Authority) -> None:
+        host, port = self.command.listener.getsockname()[:2]
+        spot = Spot(folder=str(self.command.folder), host=host, port=port)
+        child = environment(self.found.trust, self.found.environ, spot)
+        if self.command.fenced:
+            child = without_channels(child, self.asked.shares)
+        files = trust_files(self.found.trust, spot, ours=authority.pem, roots=self._roots(), wgetrc=self.found.inherited.wgetrc)
+        self.command.release(self.asked.command, environ=child, files=files, cwd=Path.cwd())
+
+    def _roots(self) -> tuple[bytes, ...]:
+        return (*public_roots(), *self.found.inherited.roots.values())
+
+    async def _attended(self, gate: Gate, agent: Agent) -> int:
+        """Wait for the command, and write down what tries to get around us meanwhile."""
+        watch = self.command.watch
+        if watch is None:
+            return await self.command.wait()
+        watching = asyncio.create_task(self._watched(watch, gate, agent))
+        try:
+            return await self.command.wait()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watched(self, watch: Watch, gate: Gate, agent: Agent) -> None:
+        async for attempt in watch.attempts():
+            self.around[attempt] += 1
+            await gate.note("around", agent, _about(attempt))
+
+    async def _sweep(self, gate: Gate, agent: Agent) -> tuple[Planted, ...]:
+        """Put aside what the command left where it would run later, outside."""
+        planted = await asyncio.to_thread(self.command.planted)
+        for one in planted:
+            await gate.note("planted", agent, {"path": str(one.path), "aside": str(one.aside)})
+        return planted
+
+
+def _about(attempt: Attempt) -> dict[str, Json]:
+    return {
+        "process": attempt.process,
+        "pid": attempt.pid,
+        "protocol": attempt.protocol,
+        "address": attempt.address,
+        "port": attempt.port,
+        "name": attempt.name,
+    }
