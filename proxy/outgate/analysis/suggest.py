@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from outgate.errors import EvidenceError
 from outgate.policy.effect import EFFECTS, Effect
 from outgate.policy.form import LANGUAGE
 from outgate.policy.reach import unknown
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from outgate.digest import Json
 
 WIDTH = 100
+DANGEROUS = 2
+"""The tier from which nothing is simply allowed."""
 _MOST_RESOURCES = 8
+_NOTHING = "(none that can be written in a rule)"
 _SAFE = re.compile(r"[!-)+-~][ -)+-~]{0,198}")
 """One line of ASCII without `*`: what an agent chose must not become a pattern, or a second line."""
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./:@-]*")
@@ -30,11 +34,12 @@ _READS = ("http.GET", "http.HEAD", "http.OPTIONS")
 
 @dataclass(slots=True, kw_only=True)
 class _Seen:
-    """One action: how often, with which resources, at which hosts, at worst which tier, and the strictest it would have got."""
+    """One action of one tier: how often, with which resources, at which hosts, and the strictest it would have got."""
 
     name: str
-    mapped: bool = True
-    tier: int = 0
+    tier: int
+    mapped: bool
+    reads: bool
     times: int = 0
     would: Effect = Effect.ALLOW
     resources: Counter[str] = field(default_factory=Counter)
@@ -52,7 +57,7 @@ class _Log:
     first: str = ""
     last: str = ""
     agents: set[str] = field(default_factory=set)
-    seen: dict[tuple[str, bool], _Seen] = field(default_factory=dict)
+    seen: dict[tuple[str, int, bool, bool], _Seen] = field(default_factory=dict)
 
 
 def suggest(receipts: Iterable[Mapping[str, Json]], catalog: Catalog) -> str | None:
@@ -85,15 +90,19 @@ def _add(log: _Log, fields: Mapping[str, Json]) -> None:
 
 def _add_action(log: _Log, action: Json, host: str) -> None:
     match action:
-        case {"name": str(name), "resource": str(resource), "tier": int(tier), "mapped": bool(mapped), "would": str(would)}:
-            seen = log.seen.setdefault((name, mapped), _Seen(name=name, mapped=mapped))
+        case {
+            "name": str(name), "resource": str(resource), "access": str(access),
+            "tier": int(tier), "mapped": bool(mapped), "would": str(would),
+        }:  # fmt: skip
+            reads = access in {"read", "list"}
+            found = _Seen(name=name, tier=tier, mapped=mapped, reads=reads)
+            seen = log.seen.setdefault((name, tier, mapped, reads), found)
             seen.times += 1
-            seen.tier = max(seen.tier, tier)
             seen.would = max(seen.would, EFFECTS.get(would, Effect.BLOCK))
             seen.resources[resource] += 1
             seen.hosts[host] += 1
         case _:
-            raise ValueError("a decision without its actions")
+            raise EvidenceError("a decision does not say its actions as this version does")
 
 
 def _head(log: _Log) -> Iterator[str]:
@@ -115,40 +124,54 @@ def _rules(log: _Log, catalog: Catalog) -> Iterator[str]:
     yield "    match: {data: secret}"
     yield "    effect: block"
     yield "    tell: This would send a secret outside. Take it out of the request and try again."
+    everything = sorted(log.seen.values(), key=lambda seen: (seen.slug, seen.name, seen.tier, seen.mapped, seen.reads))
     left_out: list[_Seen] = []
-    mapped = [seen for seen in log.seen.values() if seen.mapped]
-    for slug, group in groupby(sorted(mapped, key=lambda seen: (seen.slug, seen.name)), key=lambda seen: seen.slug):
-        yield from _service(slug, list(group), catalog, left_out)
-    unmapped = sorted((seen for seen in log.seen.values() if not seen.mapped), key=lambda seen: seen.name)
-    yield from _unmapped_reads(unmapped, left_out)
+    mapped = [seen for seen in everything if _sound(seen, catalog, left_out)]
+    for slug, group in groupby(mapped, key=lambda seen: seen.slug):
+        yield from _service(slug, list(group))
+    yield from _unmapped_reads([seen for seen in everything if not seen.mapped], left_out)
     yield from _left_out(left_out)
 
 
-def _service(slug: str, group: list[_Seen], catalog: Catalog, left_out: list[_Seen]) -> Iterator[str]:
-    """Reads together, each write with its resources, and what needs a person."""
-    sound = [seen for seen in group if _SAFE.fullmatch(seen.name) and unknown("action", seen.name, catalog) is None]
-    left_out.extend(seen for seen in group if seen not in sound)
-    left_out.extend(seen for seen in sound if seen.would > Effect.ESCALATE and seen.tier < 2)
-    allowed = [seen for seen in sound if seen.tier < 2 and seen.would is Effect.ALLOW]
-    reads = [seen for seen in allowed if seen.tier == 0]
-    asked = [seen for seen in sound if seen.tier >= 2 or Effect.ALLOW < seen.would <= Effect.ESCALATE]
+def _sound(seen: _Seen, catalog: Catalog, left_out: list[_Seen]) -> bool:
+    """Whether a rule can name this action, and no rule would have stopped it for good."""
+    if not seen.mapped:
+        return False
+    named = _SAFE.fullmatch(seen.name) is not None and unknown("action", seen.name, catalog) is None
+    if not named or (seen.would > Effect.ESCALATE and seen.tier < DANGEROUS):
+        left_out.append(seen)
+        return False
+    return True
+
+
+def _service(slug: str, group: list[_Seen]) -> Iterator[str]:
+    """Reads together, each write with its resources, and what needs a person. Tiers keep what turns out worse out of it."""
+    mild = [seen for seen in group if seen.tier < DANGEROUS]
+    reads = [seen for seen in mild if seen.tier == 0 and seen.would is Effect.ALLOW]
+    writes = [seen for seen in mild if seen.tier > 0 and seen.would is Effect.ALLOW]
+    asked = [seen for seen in mild if seen.would is not Effect.ALLOW]
     if reads:
-        yield from _rule(f"{slug}-reads", {"action": [seen.name for seen in reads]}, "allow", reads)
-    for number, seen in enumerate((seen for seen in allowed if seen.tier == 1), 1):
-        yield from _rule(f"{slug}-writes-{number}", {"action": [seen.name], **_narrowed(seen)}, "allow", [seen])
+        yield from _rule(f"{slug}-reads", reads, "allow", mapped=["true"], tier=["T0"])
+    for number, seen in enumerate(writes, 1):
+        yield from _rule(f"{slug}-writes-{number}", [seen], "allow", mapped=["true"], tier=["T0", "T1"], **_narrowed(seen))
     if asked:
-        yield from _rule(f"{slug}-ask-first", {"action": [seen.name for seen in asked]}, "escalate", asked)
+        yield from _rule(f"{slug}-ask", asked, "escalate", tier=["T0", "T1"])
+    if dangerous := [seen for seen in group if seen.tier >= DANGEROUS]:
+        yield from _rule(f"{slug}-ask-first", dangerous, "escalate", tier=["T2", "T3"])
 
 
 def _narrowed(seen: _Seen) -> dict[str, list[str]]:
-    """The resources that were seen; many of them by what they begin with; none if that says nothing."""
-    resources = sorted(seen.resources)
-    if not all(_SAFE.fullmatch(resource) and "…" not in resource for resource in resources):
+    """The resources that were seen; many of them by what they begin with. None only where the action has none."""
+    if set(seen.resources) == {""}:
         return {}
-    if len(resources) <= _MOST_RESOURCES:
-        return {"resource": resources}
-    start = _common(resources[0], resources[-1]).rpartition("/")[0]
-    return {"resource": [f"{start}/*"]} if start else {}
+    sound = sorted(resource for resource in seen.resources if _SAFE.fullmatch(resource))
+    if not sound:
+        return {"resource": [_NOTHING]}
+    if len(sound) <= _MOST_RESOURCES:
+        return {"resource": sound}
+    start = _common(sound[0], sound[-1]).rpartition("/")[0]
+    starts = [start] if start else sorted({resource.partition("/")[0] for resource in sound})
+    return {"resource": [f"{start}/*" for start in starts]}
 
 
 def _common(first: str, last: str) -> str:
@@ -158,18 +181,12 @@ def _common(first: str, last: str) -> str:
 
 
 def _unmapped_reads(group: list[_Seen], left_out: list[_Seen]) -> Iterator[str]:
-    hosts: dict[str, list[_Seen]] = defaultdict(list)
-    for seen in group:
-        if seen.name not in _READS or seen.would > Effect.ESCALATE:
-            left_out.append(seen)
-            continue
-        for host in seen.hosts:
-            if _HOST.fullmatch(host):
-                hosts[host].append(seen)
+    """What nobody knows may read, from the hosts that were seen. Any other method of it is never allowed."""
+    reads = [seen for seen in group if seen.reads and seen.name in _READS and seen.would <= Effect.ESCALATE]
+    left_out.extend(seen for seen in group if seen not in reads)
+    hosts = sorted({host for seen in reads for host in seen.hosts if _HOST.fullmatch(host)})
     if hosts:
-        read = sorted({seen.name: seen for group in hosts.values() for seen in group}.values(), key=lambda seen: seen.name)
-        match = {"action": [seen.name for seen in read], "host": sorted(hosts)}
-        yield from _rule("unknown-reads", match, "allow", read)
+        yield from _rule("unknown-reads", reads, "allow", mapped=["false"], access=["read"], host=hosts)
 
 
 def _left_out(group: list[_Seen]) -> Iterator[str]:
@@ -180,15 +197,18 @@ def _left_out(group: list[_Seen]) -> Iterator[str]:
         yield f"#   {_comment(seen.name)}  {where}  x {seen.times}"
 
 
-def _rule(rule: str, match: dict[str, list[str]], effect: str, group: list[_Seen]) -> Iterator[str]:
+def _rule(rule: str, group: list[_Seen], effect: str, **match: list[str]) -> Iterator[str]:
     yield f"  - id: {rule}"
     yield "    match:"
-    times = {seen.name: seen for seen in group}
+    yield "      action:"
+    for seen in group:
+        yield f"        - {_scalar(seen.name)}   # T{seen.tier}, x {seen.times}"
     for key, values in match.items():
+        if key in {"mapped", "tier", "access"}:
+            yield f"      {key}: {values[0] if len(values) == 1 else f'[{", ".join(values)}]'}"
+            continue
         yield f"      {key}:"
-        for value in values:
-            said = times.get(value) if key == "action" else None
-            yield f"        - {_scalar(value)}" + (f"   # T{said.tier}, x {said.times}" if said else "")
+        yield from (f"        - {_scalar(value)}" for value in values)
     yield f"    effect: {effect}"
 
 
