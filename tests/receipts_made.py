@@ -72,8 +72,8 @@ async def some_log(requests: int = 4, *, writer: str = "memory") -> list[bytes]:
     return journal.lines
 
 
-def checked(lines: list[bytes], *, writer: str = "memory", key: SigningKey = KEY) -> LogReport:
-    check = LogCheck(writer, key.public)
+def checked(lines: list[bytes], *, writer: str = "memory", key: SigningKey = KEY, each_signature: bool = True) -> LogReport:
+    check = LogCheck(writer, key.public, each_signature=each_signature)
     for line in lines:
         check.feed(line)
     return check.finish()

@@ -146,6 +146,15 @@ def test_every_single_changed_bit_is_caught(bit: int) -> None:
     assert checked(split(bytes(changed))).bad is not None
 
 
+@given(st.integers(0, len(LOG) * 8 - 1))
+def test_the_last_signature_alone_catches_every_changed_bit_of_a_receipt(bit: int) -> None:
+    changed = bytearray(LOG)
+    changed[bit // 8] ^= 1 << bit % 8
+    lines = split(bytes(changed))
+    receipts = lines[::2] + lines[-1:]
+    assert (checked(lines, each_signature=False).bad is not None) or receipts == LINES[::2] + LINES[-1:]
+
+
 @given(st.integers(0, len(LINES) - 1), st.integers(0, len(LINES) - 1))
 def test_no_two_lines_may_change_places(one: int, other: int) -> None:
     lines = [*LINES]

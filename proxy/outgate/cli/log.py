@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from outgate.receipts.chain import Receipt
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 POLL = 0.2
 """Seconds between looks at growing logs."""

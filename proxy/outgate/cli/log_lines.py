@@ -20,6 +20,8 @@ MOST_HELD = 10_000
 
 _COLOURS = {"allow": "32", "throttle": "33", "escalate": "33", "sandbox": "36", "block": "31"}
 _DIM = "2"
+_PLAIN = {"policy", "unreadable"}
+"""Reasons that a line shows by what else it says."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,7 +151,7 @@ def _came(entry: Entry) -> str:
     fields = entry.receipt.fields
     if entry.outcome is None:
         reason = _text(fields, "reason")
-        return "…" if entry.waits else ("" if reason == "policy" else clean(reason))
+        return "…" if entry.waits else ("" if reason in _PLAIN else clean(reason))
     status, result = entry.outcome.fields.get("status"), _text(entry.outcome.fields, "result")
     return str(status) if isinstance(status, int) and result == "executed" else clean(result)
 

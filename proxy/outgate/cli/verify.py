@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from outgate.receipts.verify import Verdict
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 INDENT = " " * 5
 MOST_NAMED = 5

@@ -93,7 +93,8 @@ def check(note: str, key: VerifyKey) -> Checkpoint:
     signatures = [_decoded(encoded) for name, encoded in found if name == key.name]
     ours = [signature[4:] for signature in signatures if signature[:4] == key.id]
     if not ours:
-        raise EvidenceError(f"the checkpoint is signed by {found[0][0]}, not by {key.name}")
+        other = "another key that calls itself so" if signatures else found[0][0]
+        raise EvidenceError(f"the checkpoint is signed by {other}, not by {key.name}")
     if len(ours) > 1 or not key.holds(ours[0], checkpoint.body.encode()):
         raise EvidenceError("the checkpoint's signature does not match it")
     return checkpoint

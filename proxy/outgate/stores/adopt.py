@@ -56,7 +56,7 @@ def _find(logs: Path, own: str, key: VerifyKey, locks: ExitStack) -> Sequence[_D
         if folder.name == own or (folder / CLOSED).exists() or (lock := _lock(folder)) is None:
             continue
         locks.callback(os.close, lock)
-        dead.append(_Dead(folder=folder, report=check_log(folder, key)))
+        dead.append(_Dead(folder=folder, report=check_log(folder, key, each_signature=False)))
     return dead
 
 

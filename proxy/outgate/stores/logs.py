@@ -169,10 +169,10 @@ def all_receipts(logs: Path, spoilt: Spoilt | None = None) -> Iterator[Receipt]:
             _push(heads, more)
 
 
-def check_log(folder: Path, key: VerifyKey, progress: Progress | None = None) -> LogReport:
-    """Verify one writer's log, without holding it. Raises UnavailableError for what can't be read."""
+def check_log(folder: Path, key: VerifyKey, progress: Progress | None = None, *, each_signature: bool = True) -> LogReport:
+    """Verify one writer's log, without holding it. `each_signature`: see LogCheck. Raises UnavailableError."""
     tail = LogTail(folder)
-    checking = LogCheck(folder.name, key)
+    checking = LogCheck(folder.name, key, each_signature=each_signature)
     try:
         for line in tail.lines():
             checking.feed(line)

@@ -71,7 +71,10 @@ def test_what_could_not_be_read_says_why() -> None:
         Effect.BLOCK, request=Unreadable(status=400, why="Two hosts.", host="a.test"), reason=Reason.UNREADABLE, verdicts=()
     )
     assert shown(body).startswith("block     -  a.test Two hosts. ")
-    assert " unreadab… " in shown(body)
+
+
+def test_a_refusal_that_is_not_the_policys_says_whose_it_is() -> None:
+    assert " cannot-d… " in shown(decision(Effect.BLOCK, reason=Reason.CANNOT_DECIDE))
 
 
 def test_an_event_shows_what_it_is_about() -> None:

@@ -260,3 +260,11 @@ async def test_a_lines_digest_is_what_the_next_one_holds() -> None:
     note = note_in(lines[3][:-1])
     assert note is not None
     assert read(note).size == 2
+
+
+def test_with_the_last_signature_alone_a_foreign_key_is_found() -> None:
+    foreign = SigningKey.from_seed(b"f" * 32)
+    lines = in_groups(refused(3), [1, 2], key=foreign)
+    assert "another log" in bad(lines, each_signature=False)
+    disguised = [line.replace(foreign.public.name.encode(), KEY.public.name.encode()) for line in lines]
+    assert "another key that calls itself so" in bad(disguised, each_signature=False)
