@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -160,6 +161,10 @@ async def test_all_that_wait_when_a_write_fails_are_refused(tmp_path: Path) -> N
     disk = FaultyDisk(fail_at=0, how="unsaved", error=errno.ENOSPC)
     journal = open_journal(tmp_path, disk=disk)
     disk.fail_at = len(disk.done) + 1
-    results = await settle(*[journal.append(decision()) for _ in range(50)])
+
+    async def ask() -> Stamp:
+        return await journal.append(decision())
+
+    results = await asyncio.gather(*[ask() for _ in range(50)], return_exceptions=True)
     assert all(isinstance(result, UnavailableError) for result in results)
     await journal.close()
