@@ -42,8 +42,10 @@ _NO_KIND: JsonValue = {}
 class Arguments:
     """What one request says. Each part is read once, when it is asked for."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, json: bool = False) -> None:
+        """`json`: this service reads bodies as JSON, whatever Content-Type says."""
         self._request = request
+        self._is_json = json or is_json(request)
         self._query: tuple[tuple[str, str], ...] | Undecodable | None = None
         self._form: tuple[tuple[str, str], ...] | Undecodable | None = None
         self._json: tuple[JsonValue] | Undecodable | None = None
@@ -96,13 +98,13 @@ class Arguments:
                 value = self.json()
                 return [] if isinstance(value, Undecodable) else list(_walk(value, source.path))
             case "args":
-                body = _walked(self.json(), source.path) if is_json(self._request) else _named(self.form(), source.path)
+                body = _walked(self.json(), source.path) if self._is_json else _named(self.form(), source.path)
                 return [*_named(self.query(), source.path), *body]
 
     def _parts(self, place: Place) -> Iterator[object]:
         if place in {"query", "args"}:
             yield self.query()
-        if place == "json" or (place == "args" and is_json(self._request)):
+        if place == "json" or (place == "args" and self._is_json):
             yield self.json()
         elif place in {"form", "args"}:
             yield self.form()
@@ -111,7 +113,7 @@ class Arguments:
         content = self._content()
         if isinstance(content, Undecodable) or not content:
             return content or None
-        if not is_json(self._request):
+        if not self._is_json:
             return Undecodable("The body is not JSON by its Content-Type.")
         return strict_json(content)
 

@@ -113,6 +113,8 @@ class Service:
     hosts: tuple[str, ...]
     operations: tuple[Operation, ...]
     auth: Auth
+    json: bool = False
+    """Reads every body as JSON, whatever Content-Type says."""
     routes: Router[Route] = field(repr=False)
     otherwise: Mapping[str, Operation] = field(repr=False)
     listed: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ from outgate.actions.arguments import Arguments, Unclear, read_param
 from outgate.actions.catalog import GENERIC, WEBSOCKET, fallback
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols import git, jsonrpc, llm
+from outgate.actions.router import is_kept
 from outgate.intake.bodies import Undecodable
 from outgate.intake.request import NoBody, UnreadBody, WholeBody
 
@@ -70,9 +71,14 @@ def _routes(request: Request, service: Service) -> tuple[Found[Route] | None, ..
     if lenient == request.path:
         return (found,)
     other = _find(service, request, lenient)
-    if other is None or (found is not None and other.value is found.value):
+    if other is None or (found is not None and _alike(found, other)):
         return (found,)
     return (found, other)
+
+
+def _alike(found: Found[Route], other: Found[Route]) -> bool:
+    same = found.value.operation.name == other.value.operation.name
+    return same and list(map(readable, found.captures)) == list(map(readable, other.captures))
 
 
 def _find(service: Service, request: Request, path: str) -> Found[Route] | None:
@@ -82,7 +88,7 @@ def _find(service: Service, request: Request, path: str) -> Found[Route] | None:
 
 
 def _rest(request: Request, service: Service) -> tuple[Action, ...]:
-    arguments = Arguments(request)
+    arguments = Arguments(request, json=service.json)
     first, *others = _routes(request, service)
     made = (_unlisted(request, service),) if first is None else _routed(first, request, service, arguments)
     for other in filter(None, others):
@@ -94,7 +100,8 @@ def _rest(request: Request, service: Service) -> tuple[Action, ...]:
 def _routed(found: Found[Route], request: Request, service: Service, arguments: Arguments) -> tuple[Action, ...]:
     """Give the action of an operation, and those that come with it: `unreadable` where not all of it can be told."""
     route = found.value
-    said: dict[str, Param] = {name: readable(raw) for name, raw in zip(route.captures, found.captures, strict=True)}
+    captured = zip(route.captures, found.captures, strict=True)
+    said: dict[str, Param] = {name: readable(raw) for name, raw in captured if is_kept(name)}
     if not route.params and not route.egress:
         return (_action(route, request, said, frozenset()),)
     fault = _fault(route, arguments)

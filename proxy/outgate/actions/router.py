@@ -11,7 +11,7 @@ MOST_SEGMENTS = 256
 LONGEST_MIXED = 512
 """So that `{a}-{b}` takes no time on a segment of thousands of hyphens."""
 
-_VARIABLE = re.compile(r"\{([a-z][A-Za-z0-9_]*)(\+?)\}")
+_VARIABLE = re.compile(r"\{(_?[a-z][A-Za-z0-9_]*)(\+?)\}")
 _LITERAL = re.compile(r"[!-z|~]*")
 
 
@@ -77,6 +77,11 @@ def variables(template: str) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise ValueError(f"path '{template}' names a variable twice")
     return names
+
+
+def is_kept(variable: str) -> bool:
+    """Whether a variable is a parameter: one that starts with `_` is matched and then forgotten, as secrets are."""
+    return not variable.startswith("_")
 
 
 def _child[T](node: _Node[T], segment: str) -> _Node[T]:

@@ -23,7 +23,7 @@ from outgate.actions.catalog import (
     fallback,
 )
 from outgate.actions.protocols import git, jsonrpc, llm
-from outgate.actions.router import HostRouter, Router, variables
+from outgate.actions.router import HostRouter, Router, is_kept, variables
 from outgate.errors import ConfigError
 from outgate.intake.destination import canonical_authority
 
@@ -43,14 +43,14 @@ _PARAM = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _WRITTEN = re.compile(r"([a-z]+) +([a-z]+)\.([^\s]+)(?: +in +([a-z]+)\.([^\s]+))?")
 _ON = re.compile(r"([A-Z]+(?:\|[A-Z]+)*) +(/\S*)")
 _HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_HEADER = re.compile(r"[a-z0-9-]+")
+_FIELD = re.compile(r"[a-z0-9_-]+")
 _HOST = re.compile(r"(?:\*\.)?(?:\{[a-z]+\}\.)*([^{}*]+)")
 _PLACES: tuple[str, ...] = get_args(Place.__value__)
 _PROTOCOLS: Mapping[str, tuple[Operation, ...]] = {"git": git.OPERATIONS, "mcp": jsonrpc.OPERATIONS}
 _ALL_METHODS = (*METHODS, WEBSOCKET)
 
 _TOP = {
-    *("outgate", "service", "adds-to", "title", "docs", "speaks", "hosts", "auth"),
+    *("outgate", "service", "adds-to", "title", "docs", "speaks", "hosts", "auth", "bodies"),
     *("resources", "otherwise", "operations", "examples"),
 }
 _OPERATION_KEYS = {"on", "access", "tier", "why", "resource", "params", "worse", "egress"}
@@ -113,6 +113,7 @@ class _Draft:
     name: str
     speaks: str
     auth: Auth
+    json: bool = False
     resources: list[str] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
     operations: dict[str, Operation] = field(default_factory=dict)
@@ -137,7 +138,7 @@ def compile_catalog(documents: Iterable[Document]) -> Catalog:
     roots = [_At(document, (), document.value, found) for document in documents]
     for root in roots:
         _declare(root, whole)
-    for root in roots:
+    for root in sorted(roots, key=lambda at: at.get("service").value is None):
         _fill(root, whole)
     if found:
         raise ConfigError(*sorted(found))
@@ -162,7 +163,13 @@ def _declare(root: _At, whole: _Whole) -> None:
         root.get("service").say(f"service '{name}' is here twice, write `adds-to: {name}` in one of them")
     if (name in _PROTOCOLS or speaks in _PROTOCOLS) and name != speaks:
         root.get("service").say(f"hosts that speak {speaks} are added with `adds-to: {speaks}`")
-    whole.drafts[name] = _Draft(name, speaks, _auth(root.get("auth")))
+    bodies = root.get("bodies")
+    whole.drafts[name] = _Draft(
+        name,
+        speaks,
+        _auth(root.get("auth")),
+        json=bodies.value is not None and bodies.choice("form of bodies", ("json",)) == "json",
+    )
 
 
 def _fill(root: _At, whole: _Whole) -> None:
@@ -176,11 +183,11 @@ def _fill(root: _At, whole: _Whole) -> None:
             root.get(key).say(f"no service '{root.get(key).value}' to add to, there are {known}")
         return
     if key == "adds-to":
-        for name in ("speaks", "auth", "otherwise"):
+        for name in ("speaks", "auth", "bodies", "otherwise"):
             if root.get(name).value is not None:
                 root.get(name).say(f"'{name}' belongs in the file of the service, not in one that adds to it", key=True)
     _hosts(root.get("hosts"), draft, whole)
-    draft.resources = [template.text("a resource") for template in root.get("resources").each()]
+    draft.resources = [template.text("a resource") for template in root.get("resources").each()] or draft.resources
     for method, at in root.get("otherwise").items(_ALL_METHODS):
         draft.otherwise[method] = _operation(method, at, draft.name, ())
     _operations(root.get("operations"), draft, whole)
@@ -190,7 +197,7 @@ def _fill(root: _At, whole: _Whole) -> None:
 
 
 def _auth(at: _At) -> Auth:
-    said = {name: frozenset(v.text(f"one of {name}", _HEADER) for v in inside.each()) for name, inside in at.items(_AUTH_KEYS)}
+    said = {name: frozenset(v.text(f"one of {name}", _FIELD) for v in inside.each()) for name, inside in at.items(_AUTH_KEYS)}
     return Auth(**said)
 
 
@@ -234,7 +241,7 @@ def _operations(at: _At, draft: _Draft, whole: _Whole) -> None:
 def _routes(name: str, at: _At, draft: _Draft, whole: _Whole) -> None:
     params = tuple(p for p in (_param(key, inside) for key, inside in at.get("params").items()) if p is not None)
     places = [(place, match[1].split("|"), match[2]) for place in at.get("on").each() if (match := _on(place))]
-    captured = tuple(dict.fromkeys(v for place, _, template in places for v in _variables(place, template)))
+    captured = tuple(dict.fromkeys(v for place, _, template in places for v in _variables(place, template) if is_kept(v)))
     for param in params:
         if param.name in captured:
             at.get("params").get(param.name).say(f"'{param.name}' is already read from the path", key=True)
@@ -366,6 +373,7 @@ def _service(draft: _Draft) -> Service:
         hosts=tuple(draft.hosts),
         operations=operations,
         auth=draft.auth,
+        json=draft.json,
         routes=draft.routes,
         otherwise=unlisted | draft.otherwise,
         listed=frozenset(draft.otherwise),
