@@ -88,6 +88,7 @@ class Command:
         """Until everything of the command is gone. Gives its exit code, or 128 + the signal that ended it.
 
         Signals that come to this process meanwhile go to the command; when it is stopped, so is this process's group.
+        Sockets stay open: read `watch` once more for what came last.
         """
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[int] = loop.create_future()
@@ -99,7 +100,7 @@ class Command:
         finally:
             loop.remove_reader(self._end)
             loop.remove_reader(self._signals)
-            self.close()
+            self._finish()
         return code
 
     def signal(self, number: int, *, group: bool = False) -> None:
@@ -108,15 +109,20 @@ class Command:
             send(self._end, Word.SIGNAL, number=number, text="group" if group else "")
 
     def close(self) -> None:
-        """End whatever still runs, at once, and give terminal and signals back. Harmless when done before."""
-        self._end.close()
+        """End whatever still runs, at once, and close every socket. Harmless when done before."""
+        self._finish()
         self.listener.close()
         for listener in (one for both in self.directs.values() for one in both):
             listener.close()
         if self.watch:
             self.watch.close()
+
+    def _finish(self) -> None:
+        """End the command; give terminal and signals back."""
+        self._end.close()
         if self._terminal:
             self._terminal.take_back()
+            self._terminal.close()
             self._terminal = None
         self._bury()
         if self._signals >= 0:
@@ -242,6 +248,10 @@ class Terminal:
                 os.tcsetpgrp(self.descriptor, group)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def close(self) -> None:
+        """Forget it."""
+        os.close(self.descriptor)
 
     def take_back(self) -> None:
         """Put our own group in front again, if it was when we began."""

@@ -136,7 +136,7 @@ def drop_capabilities() -> None:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:  # noqa: PTH123  # a proc file, in a process that is about to be locked in
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123  # a proc file, in a process that is about to be locked in
         return file.read()
 
 

@@ -138,7 +138,7 @@ def _begin(end: socket.socket, before: Dispositions, layout: Layout, uid: int, g
 def _enter(namespaces: int, uid: int, gid: int) -> None:
     os.unshare(namespaces)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        Path("/proc/self", name).write_text(text, encoding="ascii")
+        Path("/proc/self", name).write_text(text, encoding="utf-8")
 
 
 def _doing[T](end: socket.socket, failure: str, step: Callable[[], T]) -> T:
@@ -159,6 +159,6 @@ def _hint() -> str:
         ("user/max_user_namespaces", "0", "raise it"),
     ):
         with suppress(OSError):
-            if Path("/proc/sys", path).read_text(encoding="ascii").strip() == off:
+            if Path("/proc/sys", path).read_text(encoding="utf-8").strip() == off:
                 return f"; sysctl {path.replace('/', '.')} is {off}, {remedy}"
     return ""

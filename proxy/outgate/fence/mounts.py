@@ -1,4 +1,4 @@
-"""A layout, done: what is mounted in the fence's own mount namespace, from the outside in."""
+"""A layout, done: what is mounted in the fence's own mount namespace."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def mount_all(layout: Layout, *, uid: int) -> None:
     make_read_only("/" if uid == 0 else "/sys")
     for path, tree in writable:
         attach_tree(tree, path)
+    _mount_devices(devices)
     for path in layout.private:
         mount("tmpfs", path, "tmpfs", TMPFS, "mode=755" if path.name == "run" else "mode=1777")
     for k, tree in kept:
@@ -57,7 +58,6 @@ def mount_all(layout: Layout, *, uid: int) -> None:
         if not k.writable:
             make_read_only(k.path)
     _furnish_run(links, uid)
-    _mount_devices(devices)
     for path in layout.pinned:
         bind(path, path)
     for path in layout.read_only:
@@ -114,7 +114,9 @@ def _devices() -> list[tuple[Path, int]]:
     dev = Path("/dev")
     found = [dev / name for name in DEVICES if (dev / name).exists()]
     found += [path for pattern in ACCELERATORS for path in dev.glob(pattern)]
-    return [(path, clone_tree(path)) for path in found]
+    terminals = [os.ttyname(descriptor) for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+    own = [(dev / "console", clone_tree(terminals[0]))] if terminals else []  # where ttyname(3) then finds it
+    return [(path, clone_tree(path)) for path in found] + own
 
 
 def _mount_devices(devices: list[tuple[Path, int]]) -> None:
@@ -127,7 +129,6 @@ def _mount_devices(devices: list[tuple[Path, int]]) -> None:
     (dev / "pts").mkdir()
     mount("devpts", dev / "pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
     (dev / "shm").mkdir()
-    mount("tmpfs", dev / "shm", "tmpfs", TMPFS, "mode=1777")
     for name, target in LINKS.items():
         (dev / name).symlink_to(target)
     mount("none", dev, None, MS_REMOUNT | MS_NOSUID | MS_RDONLY, "mode=755")

@@ -33,7 +33,7 @@ _NEW_LINK, _NEW_ADDRESS, _NEW_ROUTE = 16, 20, 24
 _REQUEST, _ACK, _CREATE = 1, 4, 0x400
 _IFF_UP = 1
 _IFA_ADDRESS, _IFA_LOCAL, _RTA_OIF, _RTA_PREFSRC = 1, 2, 4, 7
-_MAIN_TABLE, _STATIC, _UNICAST = 254, 4, 1
+_MAIN_TABLE, _STATIC, _UNICAST, _LOCAL = 254, 4, 1, 2
 _NODAD = 0x02
 _ETH_ALL, _SO_ATTACH_FILTER = 3, 26
 
@@ -63,11 +63,16 @@ def lay_network(port: int, directs: tuple[int, ...]) -> Network:
 
 
 def _lead_nowhere(netlink: _Netlink, lo: int, own: IPv4Address | IPv6Address) -> None:
-    """Route everything out on `lo`: it comes straight back, belongs to nobody, and is dropped. We see it pass by."""
+    """Route everything out on `lo`, where we see it pass by and nobody takes it.
+
+    IPv4: it comes back, belongs to nobody, and is dropped; `Watch` answers, having looked who asked. IPv6 knows no such
+    route on a loopback device (it would be a reject route), so all addresses are ours there, and the kernel refuses.
+    """
     family = socket.AF_INET if own.version == 4 else socket.AF_INET6
     address = struct.pack("=BBBBI", family, own.max_prefixlen, _NODAD, 0, lo)
     netlink.ask(_NEW_ADDRESS, address + _attribute(_IFA_LOCAL, own.packed) + _attribute(_IFA_ADDRESS, own.packed))
-    route = struct.pack("=BBBBBBBBI", family, 0, 0, 0, _MAIN_TABLE, _STATIC, 0, _UNICAST, 0)
+    kind = _UNICAST if own.version == 4 else _LOCAL
+    route = struct.pack("=BBBBBBBBI", family, 0, 0, 0, _MAIN_TABLE, _STATIC, 0, kind, 0)
     netlink.ask(_NEW_ROUTE, route + _attribute(_RTA_OIF, struct.pack("=I", lo)) + _attribute(_RTA_PREFSRC, own.packed))
 
 

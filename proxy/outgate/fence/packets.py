@@ -1,4 +1,4 @@
-"""IP packets that went nowhere: what was asked, and the answer that ends the asking (RFC 9293, 792, 4443, 1035)."""
+"""IP packets that went nowhere: what was asked, and the answer that ends the asking (RFC 9293, 792, 1035)."""
 
 from __future__ import annotations
 
@@ -92,15 +92,15 @@ def _asked(question: bytes) -> str:
 def refusal(seen: Seen) -> bytes | None:
     """Answer as a host would where nobody listens: RST to TCP, port unreachable to UDP. None: nothing to say.
 
-    A question to a resolver on loopback is answered by the kernel.
+    Only IPv4 waits for it: the kernel itself refuses what goes out on `lo` by IPv6, and to loopback.
     """
-    if seen.to.is_loopback:
+    if seen.to.version == 6 or seen.to.is_loopback:
         return None
     match seen.number:
         case 6:
             return _ip(seen, TCP, _reset(seen))
         case 17:
-            return _ip(seen, ICMP if seen.to.version == 4 else ICMP6, _unreachable(seen))
+            return _ip(seen, ICMP, _summed(struct.pack("!BBHI", 3, 3, 0, 0) + seen.raw[:QUOTED], 2))
         case _:
             return None
 
@@ -108,30 +108,16 @@ def refusal(seen: Seen) -> bytes | None:
 def _reset(seen: Seen) -> bytes:
     (sequence,) = struct.unpack_from("!I", seen.raw, seen.at + 4)
     header = struct.pack("!HHIIBBHHH", seen.to_port, seen.from_port, 0, (sequence + 1) & 0xFFFFFFFF, 5 << 4, RST | ACK, 0, 0, 0)
-    return _summed(header, 16, _pseudo(seen, TCP, len(header)))
-
-
-def _unreachable(seen: Seen) -> bytes:
-    quoted = seen.raw[:QUOTED]
-    if seen.to.version == 4:
-        return _summed(struct.pack("!BBHI", 3, 3, 0, 0) + quoted, 2, b"")
-    body = struct.pack("!BBHI", 1, 4, 0, 0) + quoted
-    return _summed(body, 2, _pseudo(seen, ICMP6, len(body)))
+    pseudo = seen.to.packed + seen.source.packed + struct.pack("!BBH", 0, TCP, len(header))
+    return _summed(header, 16, pseudo)
 
 
 def _ip(seen: Seen, number: int, body: bytes) -> bytes:
-    if seen.to.version == 4:
-        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, number, 0) + seen.to.packed + seen.source.packed
-        return _summed(header, 10, b"") + body
-    return struct.pack("!IHBB", 6 << 28, len(body), number, 64) + seen.to.packed + seen.source.packed + body
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, number, 0)
+    return _summed(header + seen.to.packed + seen.source.packed, 10) + body
 
 
-def _pseudo(seen: Seen, number: int, length: int) -> bytes:
-    tail = struct.pack("!BBH", 0, number, length) if seen.to.version == 4 else struct.pack("!IHBB", length, 0, 0, number)
-    return seen.to.packed + seen.source.packed + tail
-
-
-def _summed(body: bytes, at: int, pseudo: bytes) -> bytes:
+def _summed(body: bytes, at: int, pseudo: bytes = b"") -> bytes:
     """Put the Internet checksum (RFC 1071) at its place."""
     whole = pseudo + body
     words = struct.unpack(f"!{(len(whole) + 1) // 2}H", whole + bytes(len(whole) % 2))

@@ -19,7 +19,7 @@ PORT = 3128
 """Where the gate listens inside: a network of its own, so the number is always free."""
 FOLDER = Path("/run/outgate")
 """Where our files are inside."""
-PRIVATE = tuple(map(Path, ("/tmp", "/var/tmp", "/run", "/var/run")))  # noqa: S108  # these are what is replaced
+PRIVATE = tuple(map(Path, ("/tmp", "/var/tmp", "/dev/shm", "/run", "/var/run")))  # noqa: S108  # these are what is replaced
 """Fresh and empty inside. Most sockets of other programs live there."""
 
 HIDDEN_AT_HOME = (".ssh", ".gnupg", ".docker/run", ".docker/desktop", ".colima", ".1password")
@@ -114,7 +114,7 @@ def lay_out(plan: FencePlan, find: Callable[[Iterable[Path]], Found], *, uid: in
     sockets = find([folder for folder in dict.fromkeys((plan.home, plan.cwd, *back)) if folder.is_dir()])
 
     def visible(path: Path) -> bool:
-        return path.exists() and (not _inside(path, private) or _inside(path, back))
+        return _there(path) and (not _inside(path, private) or _inside(path, back))
 
     at_risk = [path for path in _to_hide(plan) if path not in plan.share]
     risky = [path for path in sockets.paths if not any(_inside(path, [s]) and _inside(s, private) for s in plan.share)]
@@ -143,7 +143,7 @@ def without_channels(environ: Mapping[str, str], shared: Iterable[Path]) -> dict
 
 def _shared(plan: FencePlan) -> tuple[Path, ...]:
     own = [path.resolve() for path in plan.hide]
-    problems = [f"{path} does not exist, name something that does" for path in plan.share if not path.exists()]
+    problems = [f"{path} does not exist, name something that does" for path in plan.share if not _there(path)]
     problems += [f"{path} is the gate's own and can't be shared" for path in plan.share if _inside(path.resolve(), own)]
     if problems:
         raise ConfigError(*(Problem(source="--share", message=problem) for problem in problems))
@@ -152,8 +152,8 @@ def _shared(plan: FencePlan) -> tuple[Path, ...]:
 
 def _kept(plan: FencePlan, private: tuple[Path, ...]) -> Iterator[Kept]:
     """What of /tmp and /run has to be there: what is shared, where the work is, what runs it, how names are configured."""
-    writable = [path for path in (*plan.share, plan.cwd, plan.home) if path.exists() and _inside(path, private)]
-    readable = [path for path in (*_programs(plan), *_resolver()) if path.exists() and _inside(path, private)]
+    writable = [path for path in (*plan.share, plan.cwd, plan.home) if _there(path) and _inside(path, private)]
+    readable = [path for path in (*_programs(plan), *_resolver()) if _there(path) and _inside(path, private)]
     wanted = [Kept(path=path, writable=True) for path in writable if path not in private or path in plan.share]
     wanted += [Kept(path=path, writable=False) for path in readable if path not in private and not _inside(path, writable)]
     yield from sorted(dict.fromkeys(wanted), key=lambda k: (len(k.path.parts), k.path))
@@ -189,7 +189,7 @@ def _root_writable(plan: FencePlan) -> Iterator[Path]:
     environments = (plan.environ.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX"))
     named = (Path(path).resolve() for path in environments if path)
     wanted = (plan.cwd, plan.home, *map(Path, ROOT_WRITABLE), *plan.share, *named)
-    return iter(_tidy(path for path in wanted if path.exists() and path != Path("/") and not _inside(path, PRIVATE)))
+    return iter(_tidy(path for path in wanted if _there(path) and path != Path("/") and not _inside(path, PRIVATE)))
 
 
 def _config(plan: FencePlan) -> Path:
@@ -246,6 +246,14 @@ def _pins(protected: Iterable[Path], private: tuple[Path, ...], back: list[Path]
         and (not _inside(folder, private) or any(_inside(folder.parent, [k]) for k in back))
     }
     return tuple(sorted(pins, key=lambda path: (len(path.parts), path)))
+
+
+def _there(path: Path) -> bool:
+    """Whether it is there for us: what we may not look at, the agent may not either."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def _inside(path: Path, folders: Iterable[Path]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MOST_TOLD = 1000
 """Different attempts; all are refused, and counted in `Watch.untold` after that. A port scan fills no memory."""
 MOST_AT_ONCE = 64
-ETHERTYPES = {4: 0x0800, 6: 0x86DD}
+TO_LO = ("lo", 0x0800, 0, 0, bytes(6))
+"""IPv4, and the link address of `lo`: left out, the kernel fills in what was in memory, and drops the packet as not its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Watch:
     _keeper: int
     untold: int = 0
     _told: set[Attempt] = field(default_factory=set)
+    _places: set[Attempt] = field(default_factory=set)
+    """The same without who: of a socket that is closed already, no news."""
 
     async def attempts(self) -> AsyncIterator[Attempt]:
         """Each different attempt once, as it comes, without end. Attempts are refused only while this is iterated."""
@@ -88,16 +91,18 @@ class Watch:
             port=seen.to_port,
             name=seen.name,
         )
-        if attempt in self._told:
+        nobodys = replace(attempt, process="", pid=None)
+        if attempt in self._told or (pid is None and nobodys in self._places):
             return None
         self._told.add(attempt)
+        self._places.add(nobodys)
         return attempt
 
     def _refuse(self, seen: Seen) -> None:
         answer = refusal(seen)
         if answer:
             with suppress(OSError):  # a full queue: the sender waits for its own time-out instead
-                self._socket.sendto(answer, ("lo", ETHERTYPES[seen.to.version]))
+                self._socket.sendto(answer, TO_LO)
 
 
 def _owner(keeper: int, seen: Seen) -> int | None:
@@ -113,7 +118,7 @@ def _tables(seen: Seen) -> tuple[str, ...]:
 
 def _inodes(table: Path, seen: Seen) -> list[str]:
     try:
-        lines = table.read_text(encoding="ascii").splitlines()[1:]
+        lines = table.read_text(encoding="utf-8").splitlines()[1:]
     except OSError:
         return []
     rows = (line.split() for line in lines)
