@@ -146,7 +146,7 @@ class Gate:
         )
         if decision.lets_out and pin is not None:
             return Admitted(request=request, agent=opening.agent, decision=decision, pin=pin, stamp=stamp)
-        return self._refused(opening, decision, stamp)
+        return self._refused(opening, decision, stamp, too_large=isinstance(body, UnreadBody) and body.too_large)
 
     def _actions(self, request: Request, *, wanted: bool) -> tuple[Action, ...]:
         actions = identify(request, self._catalog)
@@ -169,10 +169,11 @@ class Gate:
         )
         return self._refused(opening, decision, await self._journal.append(body))
 
-    def _refused(self, opening: Opening, decision: Decision, stamp: Stamp | None) -> Refused:
+    def _refused(self, opening: Opening, decision: Decision, stamp: Stamp | None, *, too_large: bool = False) -> Refused:
         reading = opening.reading
+        status = _status(decision, reading)
         said = Refusal(
-            status=_status(decision, reading),
+            status=413 if status == 403 and too_large and _erred(decision) else status,
             answer=str(decision.answer),
             kind=_kind(decision),
             tell=decision.tell,
@@ -208,6 +209,11 @@ def _status(decision: Decision, reading: Request | Unreadable) -> int:
             return 407
         case Reason.POLICY | Reason.UNREADABLE | Reason.DESTINATION | Reason.HALTED:
             return 429 if decision.answer is Effect.THROTTLE else 403
+
+
+def _erred(decision: Decision) -> bool:
+    """Whether a rule could not tell: with a body that was too large to be read, because of that."""
+    return any(match.error for verdict in decision.verdicts for match in verdict.matches)
 
 
 def _kind(decision: Decision) -> str:

@@ -57,7 +57,7 @@ class Exchange(HttpStream):
         self.upstream: Upstream | None = None
         self._gathering: Gathering | None = None
         self._answered = False
-        self._queued = 0
+        self.queued = 0
         self._switching: http.Response | None = None
         self.client_state = self._head
         self.server_state = self._not_yet
@@ -65,7 +65,7 @@ class Exchange(HttpStream):
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """Count what waits while this one is paused; the handler stops reading the client when it is too much."""
         if self._paused is not None and isinstance(event, RequestData):
-            self._queued += len(event.data)
+            self.queued += len(event.data)
             self.wire.link.queued += len(event.data)
         return super().handle_event(event)
 
@@ -278,8 +278,8 @@ class Exchange(HttpStream):
         self.wire.addon.client_left(self.call)
 
     def _resumed(self) -> None:
-        self.wire.link.queued -= self._queued
-        self._queued = 0
+        self.wire.link.queued -= self.queued
+        self.queued = 0
         self.wire.link.room.set()
 
     def _client_left(self) -> bool:

@@ -17,7 +17,7 @@ from mitmproxy.proxy.server import ConnectionIO, LiveConnectionHandler
 
 from outgate.mitm.enforce import BreachError, Failure
 from outgate.mitm.layers import Http, TunnelGate
-from outgate.mitm.wire import Becomes, DecideHook, Replace, Upstream, Wire
+from outgate.mitm.wire import Becomes, DecideHook, Replace, Settled, Upstream, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -51,7 +51,8 @@ class Handler(LiveConnectionHandler):
         limits: Limits,
         alarm: Alarm,
     ) -> None:
-        wire = Wire(link=link, addon=addon, limits=limits, tcp_timeout=int(limits.idle.total_seconds()))
+        idle = int(limits.idle.total_seconds())
+        wire = Wire(link=link, addon=addon, limits=limits, backlog=self._backlog, tcp_timeout=idle)
         super().__init__(reader, writer, wire.as_options(), ProxyMode.parse("regular"))
         self.layer: Layer = Http(self._context(wire), HTTPMode.regular)
         self._wire = wire
@@ -65,6 +66,7 @@ class Handler(LiveConnectionHandler):
         self._down = False
         self._ending = False
         self._deciding = 0
+        self._watched: set[Connection] = set()
         self._out: dict[Connection, list[bytes]] = {}
         self._upstreams = asyncio.Semaphore(limits.upstreams)
         self.tasks: set[asyncio.Task[None]] = set()
@@ -217,6 +219,8 @@ class Handler(LiveConnectionHandler):
                 for command in self.layer.handle_event(self._pending.popleft()):
                     self._do(command)
             self._flush()
+            self._link.room.set()
+            self._watch_congested()
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "passing traffic on")
         finally:
@@ -294,12 +298,48 @@ class Handler(LiveConnectionHandler):
         self._out.clear()
 
     async def _breathe(self, connection: Connection) -> None:
-        """Wait until what was read has somewhere to go."""
-        await self.drain_writers()  # type: ignore[no-untyped-call]  # mitmproxy's
-        link = self._link
-        while connection is self.client and link.waiting > self._limits.waiting and not self._down:
+        """Wait until what was read has somewhere to go.
+
+        HTTP/2 holds back single streams by their windows, so its connections are read on: what makes room comes there.
+        """
+        link, agent = self._link, connection is self.client
+        if agent and self.client.alpn != b"h2":
+            for other in tuple(self.transports):
+                await self._drain(other)
+            while link.waiting > self._limits.waiting and not self._down:
+                link.room.clear()
+                await link.room.wait()
+            return
+        await self._drain(self.client)
+        while not agent and link.pressed(connection) and not self._down:
             link.room.clear()
             await link.room.wait()
+
+    async def _drain(self, connection: Connection) -> None:
+        io = self.transports.get(connection)
+        if io is None or not isinstance(io.writer, asyncio.StreamWriter):
+            return
+        try:
+            await io.writer.drain()
+        except OSError:
+            if io.handler is not None:
+                io.handler.cancel()
+
+    def _backlog(self, connection: Connection) -> int:
+        io = self.transports.get(connection)
+        written = io.writer.transport.get_write_buffer_size() if io and isinstance(io.writer, asyncio.StreamWriter) else 0
+        return written + sum(map(len, self._out.get(connection, ())))
+
+    def _watch_congested(self) -> None:
+        for connection in self._link.congested - self._watched:
+            self._watched.add(connection)
+            self._spawn(self._relieve(connection))
+
+    async def _relieve(self, connection: Connection) -> None:
+        await self._drain(connection)
+        self._link.congested.discard(connection)
+        self._watched.discard(connection)
+        self._feed(Settled())
 
     async def _leave(self) -> None:
         """The client is gone: take its upstreams along, and record what it leaves unfinished."""

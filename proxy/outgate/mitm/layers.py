@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import h2.events
 from mitmproxy.proxy import commands, events, layer, tunnel
 from mitmproxy.proxy.layers.http import (
     DropStream,
@@ -20,16 +20,14 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestHeaders
-from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Server, StreamState, split_pseudo_headers
 from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
-from outgate.intake.request import Unreadable
-from outgate.mitm import translate
 from outgate.mitm.enforce import BreachError, Failure, Way
 from outgate.mitm.exchange import Exchange
 from outgate.mitm.http1 import AgentHttp1, UpstreamHttp1, may_be_http
+from outgate.mitm.http2 import AgentHttp2, Settle, UpstreamHttp2
 from outgate.mitm.tls import AgentTls, UpstreamTls
-from outgate.mitm.wire import Connect, RefusedHead, Replace, Upstream, wire_of
+from outgate.mitm.wire import Connect, Replace, Settled, Upstream, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Connection
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
 
 _TLS_RECORD: Final = re.compile(rb"\x16(?:\x03(?:[\x00-\x04]|\Z)|\Z)")
 _PROXY_HEAD: Final = 64 * 1024
-_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
-_ODD: Final = Unreadable(status=400, why="The request has a pseudo-header that is not for requests.")
 
 
 class Http(HttpLayer):
@@ -49,16 +45,61 @@ class Http(HttpLayer):
         super().__init__(context, mode)
         self.wire = wire_of(context)
         self._uses: dict[Connection, int] = {}
+        self._agent: AgentHttp2 | None = None
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Start):
-            server = AgentHttp2 if self.context.client.alpn == b"h2" else AgentHttp1
-            self.connections[self.context.client] = server(self.context.fork())
-        if isinstance(event, events.ConnectionEvent) and event.connection not in self.connections:
-            return  # of a connection that was given up already
-        yield from super()._handle_event(event)
+            self.connections[self.context.client] = self._agent_layer()
+        known = not isinstance(event, events.ConnectionEvent) or event.connection in self.connections
+        if known and not isinstance(event, Settled):
+            yield from super()._handle_event(event)
         if isinstance(event, events.ConnectionClosed) and event.connection is not self.context.client:
             self._forget(event.connection)
+        yield from self._settle()
+
+    def _agent_layer(self) -> layer.Layer:
+        self.wire.link.pressed = self._pressed
+        if self.context.client.alpn != b"h2":
+            return AgentHttp1(self.context.fork())
+        self._agent = AgentHttp2(self.context.fork())
+        return self._agent
+
+    def _settle(self) -> CommandGenerator[None]:
+        """Give window for what went on; hold it back, stream by stream, for what did not."""
+        if self._agent is not None and self._agent.h2_conn.owed and self.context.client.connected:
+            yield from self.event_to_child(self._agent, Settle(self._upload_went_on))
+        for server in tuple(self.connections):
+            if isinstance(server, Upstream) and server.http2 is not None and server.http2.h2_conn.owed and server.connected:
+                yield from self.event_to_child(self.connections[server], Settle(partial(self._went_on, server.http2)))
+
+    def _upload_went_on(self, stream_id: int) -> bool:
+        stream, limit = self.streams.get(stream_id), self.wire.limits.unsent
+        if not isinstance(stream, Exchange):
+            return True
+        upstream = stream.upstream
+        if upstream is None:
+            return stream.queued <= limit
+        if upstream.http2 is not None:
+            return upstream.http2.unsent(stream_id) <= limit
+        carrier = upstream.carrier or upstream
+        if self.wire.backlog(carrier) <= limit:
+            return True
+        self.wire.link.congested.add(carrier)
+        return False
+
+    def _went_on(self, upstream: UpstreamHttp2, stream_id: int) -> bool:
+        return self._answer_went_on(upstream.theirs(stream_id))
+
+    def _answer_went_on(self, stream_id: int) -> bool:
+        return self._agent is None or self._agent.unsent(stream_id) <= self.wire.limits.unsent
+
+    def _pressed(self, connection: Connection) -> bool:
+        """Whether an upstream has to wait, because the agent does not take what it sends."""
+        if self._agent is None or (isinstance(connection, Upstream) and connection.http2 is not None):
+            return False
+        streams = [s for s in self.streams.values() if isinstance(s, Exchange) and s.upstream is not None]
+        mine = [s.stream_id for s in streams if s.upstream and connection in {s.upstream, s.upstream.carrier}]
+        return not all(map(self._answer_went_on, mine))
 
     def event_to_child(self, child: Any, event: events.Event) -> CommandGenerator[None]:  # noqa: C901  # one case a command
         for command in child.handle_event(event):
@@ -146,8 +187,12 @@ class Http(HttpLayer):
 
     def _drop(self, stream_id: int) -> None:
         stream = self.streams.pop(stream_id, None)
-        if isinstance(stream, Exchange) and stream.upstream is not None and stream.upstream in self._uses:
+        if not isinstance(stream, Exchange) or stream.upstream is None:
+            return
+        if stream.upstream in self._uses:
             self._uses[stream.upstream] -= 1
+        if stream.upstream.http2 is not None:
+            stream.upstream.http2.forget(stream_id)
 
     def _forget(self, connection: Connection) -> None:
         """Keep nothing of a closed connection: a client may stay for days, and open one after another."""
@@ -169,7 +214,8 @@ class Outward(HttpClient):
             server.ready = True
             if server.carrier is not None:
                 server.carrier.ready = True
-            self.child_layer = (UpstreamHttp2 if server.alpn == b"h2" else UpstreamHttp1)(self.context)
+            server.http2 = UpstreamHttp2(self.context) if server.alpn == b"h2" else None
+            self.child_layer = server.http2 or UpstreamHttp1(self.context)
             self._handle_event = self.child_layer.handle_event  # type: ignore[method-assign]  # mitmproxy's own way to switch
             yield from self._handle_event(event)
         yield RegisterHttpConnection(server, error)
@@ -199,34 +245,6 @@ class Via(HttpUpstreamProxy):
             return False, f"{Failure.PROXY}: its head is too large"
         done, error = yield from super().receive_handshake_data(data)
         return done, None if error is None else f"{Failure.PROXY}: {error}"
-
-
-class AgentHttp2(Http2Server):
-    """The agent's side of HTTP/2. What names nothing, or two things, is refused by the reading and not by a parser."""
-
-    def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
-        if not isinstance(event, h2.events.RequestReceived):
-            return (yield from super().handle_h2_event(event))
-        pseudo, headers = split_pseudo_headers(event.headers)
-        self.streams[event.stream_id] = StreamState.HEADERS_RECEIVED
-        if not pseudo.keys() <= _PSEUDO:
-            head = translate.received(method=b"", scheme=b"", authority=b"", path=b"", version=b"HTTP/2.0", fields=())
-            yield ReceiveHttp(RefusedHead(event.stream_id, head, bool(event.stream_ended), problem=_ODD))
-            return False
-        request = translate.received(
-            method=pseudo.get(b":method", b""),
-            scheme=pseudo.get(b":scheme", b""),
-            authority=pseudo.get(b":authority", b""),
-            path=pseudo.get(b":path", b""),
-            version=b"HTTP/2.0",
-            fields=headers.fields,
-        )
-        yield ReceiveHttp(RequestHeaders(event.stream_id, request, end_stream=bool(event.stream_ended)))
-        return False
-
-
-class UpstreamHttp2(Http2Client):
-    """The upstream's side of HTTP/2."""
 
 
 class TunnelGate(layer.Layer):

@@ -8,6 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mitmproxy.connection import Connection
+
     from outgate.intake.agents import Agent
     from outgate.intake.request import Tunnel
     from outgate.mitm.enforce import Call
@@ -43,7 +47,11 @@ class Limits:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Link:
-    """State of one client connection. `calls` are admitted and owe their outcome; `gone` when the client is."""
+    """State of one client connection. `calls` are admitted and owe their outcome; `gone` when the client is.
+
+    `queued` and `pipelined` came in and wait; `room` is set when less does. `congested` are peers that don't take what is
+    written to them; `pressed` says whether an upstream must not be read on.
+    """
 
     agent: Agent
     tunnel: Tunnel | None = None
@@ -53,6 +61,8 @@ class Link:
     queued: int = 0
     pipelined: int = 0
     room: asyncio.Event = field(default_factory=asyncio.Event)
+    congested: set[Connection] = field(default_factory=set)
+    pressed: Callable[[Connection], bool] = lambda _connection: False
 
     @property
     def waiting(self) -> int:

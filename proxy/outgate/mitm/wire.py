@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from mitmproxy.connection import Server
-from mitmproxy.proxy import commands
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.layers.http._events import RequestHeaders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mitmproxy.connection import Connection
     from mitmproxy.options import Options
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import Layer
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from outgate.intake.request import Unreadable
     from outgate.mitm.addon import Addon
     from outgate.mitm.enforce import Call, Way
+    from outgate.mitm.http2 import UpstreamHttp2
     from outgate.mitm.link import Limits, Link
 
 
@@ -32,6 +36,8 @@ class Wire:
     link: Link
     addon: Addon
     limits: Limits
+    backlog: Callable[[Connection], int]
+    """How many bytes wait to be written to a peer."""
     tcp_timeout: int
 
     connection_strategy: ClassVar[str] = "lazy"
@@ -66,12 +72,14 @@ def wire_of(context: Context) -> Wire:
 class Upstream(Server):
     """A connection to an upstream, or to the proxy before it: where it leads is fixed when it is made.
 
-    `carrier` is the connection to that proxy, under one that goes through it. `ready` when HTTP can be spoken.
+    `carrier` is the connection to that proxy, under one that goes through it. `ready` when HTTP can be spoken; `http2`
+    speaks it, where it is HTTP/2.
     """
 
     way: Way
     carrier: Upstream | None = None
     ready: bool = False
+    http2: UpstreamHttp2 | None = None
 
 
 @dataclass
@@ -92,6 +100,10 @@ class Connect(GetHttpConnection):
     def connection_spec_matches(self, connection: object) -> bool:
         """Whether that is one."""
         return isinstance(connection, Upstream) and connection.way == self.way
+
+
+class Settled(events.Event):
+    """Something that waited to be written was."""
 
 
 class Becomes(commands.Command):

@@ -1,0 +1,135 @@
+"""HTTP/2, both sides: heads left to the reading, and window given only for what has gone on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import h2.connection
+import h2.events
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders
+from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection, Http2Server, StreamState, split_pseudo_headers
+from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
+
+from outgate.intake.request import Unreadable
+from outgate.mitm.link import MIB
+from outgate.mitm.translate import received
+from outgate.mitm.wire import RefusedHead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from h2.config import H2Configuration
+    from mitmproxy.proxy.context import Context
+    from mitmproxy.proxy.layer import CommandGenerator
+
+_STREAM_WINDOW: Final = 2 * MIB
+_CONNECTION_WINDOW: Final = 16 * MIB
+_PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
+_ODD: Final = Unreadable(status=400, why="The request has a pseudo-header that is not for requests.")
+
+
+class Settle(events.Event):
+    """Give back the window of each stream for which `may` says that what it brought has gone on."""
+
+    def __init__(self, may: Callable[[int], bool]) -> None:
+        self.may = may
+
+
+class Windowed(BufferedH2Connection):
+    """mitmproxy's has windows of 2 GiB and refills them at once: one peer that does not read fills our memory."""
+
+    def __init__(self, config: H2Configuration) -> None:
+        super().__init__(config)
+        self.local_settings.initial_window_size = _STREAM_WINDOW
+        self.local_settings.acknowledge()
+        self.owed: dict[int, int] = {}
+
+    def initiate_connection(self) -> None:
+        h2.connection.H2Connection.initiate_connection(self)
+        self.increment_flow_control_window(_CONNECTION_WINDOW - self.inbound_flow_control_window)
+
+    def acknowledge_received_data(self, acknowledged_size: int, stream_id: int) -> None:
+        """Owe it."""
+        self.owed[stream_id] = self.owed.get(stream_id, 0) + acknowledged_size
+
+    def settle(self, may: Callable[[int], bool]) -> None:
+        """Give back what may be."""
+        for stream_id in [stream_id for stream_id in self.owed if may(stream_id)]:
+            super().acknowledge_received_data(self.owed.pop(stream_id), stream_id)
+
+    def unsent(self, stream_id: int) -> int:
+        """How much waits for the peer's window."""
+        return sum(len(chunk.data) for chunk in self.stream_buffers.get(stream_id, ()))
+
+
+class _Settling(Http2Connection):
+    h2_conn: Windowed
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if not isinstance(event, Settle):
+            yield from super()._handle_event(event)
+            return
+        self.h2_conn.settle(event.may)
+        if data := self.h2_conn.data_to_send():
+            yield commands.SendData(self.conn, data)
+
+
+class AgentHttp2(_Settling, Http2Server):
+    """The agent's side. What names nothing, or two things, is refused by the reading and not by a parser."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.h2_conn = Windowed(self.h2_conf)
+
+    def unsent(self, stream_id: int) -> int:
+        """How much of an answer waits for the agent's window."""
+        return self.h2_conn.unsent(stream_id)
+
+    def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
+        if not isinstance(event, h2.events.RequestReceived):
+            return (yield from super().handle_h2_event(event))
+        stream_id, ended = event.stream_id, bool(event.stream_ended)
+        pseudo, headers = split_pseudo_headers(event.headers)
+        self.streams[stream_id] = StreamState.HEADERS_RECEIVED
+        request = received(
+            method=pseudo.get(b":method", b""),
+            scheme=pseudo.get(b":scheme", b""),
+            authority=pseudo.get(b":authority", b""),
+            path=pseudo.get(b":path", b""),
+            version=b"HTTP/2.0",
+            fields=headers.fields,
+        )
+        if pseudo.keys() <= _PSEUDO:
+            yield ReceiveHttp(RequestHeaders(stream_id, request, end_stream=ended))
+        else:
+            yield ReceiveHttp(RefusedHead(stream_id, request, end_stream=ended, problem=_ODD))
+        return False
+
+
+class UpstreamHttp2(_Settling, Http2Client):
+    """The upstream's side."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.h2_conn = Windowed(self.h2_conf)
+        self.h2_conn.local_settings.enable_push = 0
+        self.h2_conn.local_settings.acknowledge()
+
+    def unsent(self, stream_id: int) -> int:
+        """How much of an agent's upload waits for the upstream's window, or for a free stream."""
+        if queued := self.stream_queue.get(stream_id):
+            return sum(len(event.data) for event in queued if isinstance(event, RequestData))
+        return self.h2_conn.unsent(self.our_stream_id.get(stream_id, 0))
+
+    def theirs(self, stream_id: int) -> int:
+        """Give the agent's number of a stream."""
+        return self.their_stream_id.get(stream_id, 0)
+
+    def _handle_event(self, event: Any) -> CommandGenerator[None]:
+        """Mitmproxy gives a stream to whatever speaks of it first: what is late of one that was never opened is dropped."""
+        late = hasattr(event, "stream_id") and not isinstance(event, RequestHeaders)
+        if late and event.stream_id not in self.our_stream_id and event.stream_id not in self.stream_queue:
+            return
+        yield from super()._handle_event(event)

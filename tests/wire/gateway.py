@@ -1,0 +1,208 @@
+"""A whole gate on loopback: real policy, real log, real engine; and what must hold of it at the end of every test."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+from wire.clients import Streams, Wire
+from wire.upstreams import Upstream
+
+from outgate.actions.catalog import Catalog
+from outgate.ca.authority import Authority, make_authority
+from outgate.gate import Gate
+from outgate.intake.agents import Agent
+from outgate.intake.destinations import Destination, Destinations, Fixed, Via
+from outgate.keys.ed25519 import SigningKey
+from outgate.mitm.enforce import Outside
+from outgate.mitm.engine import Engine
+from outgate.mitm.link import Limits
+from outgate.net.lookup import Lookup
+from outgate.net.resolver import SystemResolver
+from outgate.net.upstream import UpstreamTrust
+from outgate.policy.load import load
+from outgate.stores.files import FileJournal
+from outgate.stores.logs import receipts_of
+from outgate.stores.memory import MemoryLedger
+from outgate.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AGENT = Agent(id="coder", since=datetime(2020, 1, 1, tzinfo=UTC))
+POLICY = """
+    outgate: policy/v1alpha
+    policy: wire
+    mode: {mode}
+    otherwise: {{T0: allow, T1: allow, T2: allow, T3: allow, unmapped: {{read: allow, other: allow}}}}
+    rules:
+      - {{id: nothing-forbidden, match: {{resource: "*/forbidden*"}}, effect: block, tell: "Forbidden things stay here."}}
+"""
+READS_BODIES = """
+      - {id: no-secrets, match: {data: [secret]}, effect: block, tell: "No secrets leave."}
+"""
+
+
+class Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@dataclass
+class Alarm:
+    """Keeps what it is told. A test that provokes nothing ends with nothing here."""
+
+    told: list[tuple[BaseException, str]] = field(default_factory=list)
+
+    def raise_for(self, error: BaseException, doing: str) -> None:
+        self.told.append((error, doing))
+
+
+@dataclass
+class Gateway:
+    """One gate, its upstreams by host and port, and its log."""
+
+    folder: Path
+    mode: str = "enforce"
+    reads_bodies: bool = False
+    policy_text: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    expects_alarms: bool = False
+    proxies: dict[str, Via] = field(default_factory=dict)
+    alarm: Alarm = field(default_factory=Alarm)
+    upstreams: list[Upstream] = field(default_factory=list)
+    unseen_ok: set[str] = field(default_factory=set)
+    destinations: dict[str, Destination] = field(default_factory=dict)
+    unreached: list[Any] = field(default_factory=list)
+    port: int = 0
+
+    async def start(self) -> Gateway:
+        self.pki = _pki(self.folder)
+        self.authority = make_authority(datetime.now(UTC))
+        self.table = Destinations(by_pattern=self.destinations)
+        text = self.policy_text or POLICY.format(mode=self.mode) + (READS_BODIES if self.reads_bodies else "")
+        catalog = Catalog()
+        self.journal = FileJournal.open(self.folder / "state", writer="wire", key=SigningKey.from_seed(bytes(32)))
+        self.ledger = MemoryLedger()
+        self.resolver = SystemResolver(
+            destinations=self.table, lookup=Lookup(monotonic=time.monotonic), own=set(), fenced=False, monotonic=time.monotonic
+        )
+        self.observer = Metrics()
+        self.gate = Gate(
+            policy=load([("wire.yaml", dedent(text))], catalog),
+            catalog=catalog,
+            journal=self.journal,
+            ledger=self.ledger,
+            resolver=self.resolver,
+            observer=self.observer,
+            alarm=self.alarm,
+            clock=Clock(),
+        )
+        trust = UpstreamTrust(bundle=self.pki.ca_file, destinations=self.table)
+        outside = Outside(trust=trust.trust_for, credentials=self._credentials, unreached=self.unreached.append)
+        self.engine = Engine(gate=self.gate, authority=self.authority, outside=outside, alarm=self.alarm, limits=self.limits)
+        await self.engine.start()
+        self.port = await self.engine.listen("127.0.0.1", 0, AGENT)
+        return self
+
+    @property
+    def addon(self) -> Any:
+        return self.engine._addon
+
+    async def upstream(self, host: str = "api.test", *, tls: bool = True, alpn: tuple[str, ...] = ("http/1.1",), certificate_for: str | None = None, ca: Authority | None = None) -> Upstream:
+        """Start an upstream, and have that host lead to it."""
+        certificate = None
+        if tls:
+            certificate = self.folder / f"{host}-{len(self.upstreams)}.pem"
+            authority = ca or self.pki.ca
+            certificate.write_bytes(authority.leaf(certificate_for or host, datetime.now(UTC)).pem)
+        upstream = await Upstream(certificate=certificate, alpn=alpn).start()
+        self.upstreams.append(upstream)
+        self.leads(host, upstream.port)
+        return upstream
+
+    def leads(self, host: str, port: int, **said: Any) -> None:
+        route = Fixed(address=ip_address("127.0.0.1"), port=port)
+        self.destinations[host] = Destination(pattern=host, route=route, ca=str(self.pki.ca_file), **said)
+
+    def context(self, *alpn: str) -> ssl.SSLContext:
+        """What a client trusts: our CA and no other."""
+        context = ssl.create_default_context(cadata=self.authority.pem.decode())
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        return context
+
+    async def plain(self) -> Wire:
+        return await Wire.to(self.port)
+
+    async def https(self, host: str = "api.test", *alpn: str, port: int = 443, sni: str | None = None) -> Wire:
+        """A client inside TLS inside a tunnel."""
+        wire = await Wire.to(self.port)
+        assert (await wire.tunnel(host, port)).status == 200
+        await wire.tls(self.context(*(alpn or ("http/1.1",))), sni or host)
+        return wire
+
+    async def h2(self, host: str = "api.test", **said: Any) -> Streams:
+        wire = await self.https(host, "h2", **said)
+        assert wire.alpn == "h2"
+        return Streams(wire)
+
+    async def stop(self) -> None:
+        await self.engine.stop(timedelta(seconds=5))
+        await self.journal.close()
+        for upstream in self.upstreams:
+            await upstream.stop()
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        """The log, from the disk. Only what is durable is in it."""
+        return [{**receipt.fields, "seq": receipt.seq, "type": receipt.type} for receipt in receipts_of(self.journal.folder)]
+
+    def decisions(self) -> list[dict[str, Any]]:
+        return [receipt for receipt in self.receipts if receipt["type"] == "decision"]
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        return [receipt for receipt in self.receipts if receipt["type"] == "outcome"]
+
+    def events(self, what: str) -> list[dict[str, Any]]:
+        return [receipt["about"] for receipt in self.receipts if receipt["type"] == what]
+
+    def check(self) -> None:
+        """The oracle: what the upstreams saw is what was let out, one to one; each let-out decision has one outcome."""
+        out = {receipt["seq"]: receipt for receipt in self.decisions() if receipt["answer"] == "allow"}
+        ends = Counter(outcome["of"]["seq"] for outcome in self.outcomes())
+        assert ends == Counter(list(out)), f"outcomes {ends} for decisions {sorted(out)}"
+        results = {outcome["of"]["seq"]: outcome["result"] for outcome in self.outcomes()}
+        surely = Counter(d["request"]["sent"] for seq, d in out.items() if results[seq] == "executed")
+        perhaps = Counter(d["request"]["sent"] for seq, d in out.items() if results[seq] == "unknown")
+        seen = Counter(request.digest for upstream in self.upstreams for request in upstream.seen)
+        assert surely <= seen, f"executed, never seen: {surely - seen}"
+        assert seen <= surely + perhaps, f"seen, never let out: {seen - surely - perhaps}"
+        if not self.expects_alarms:
+            assert self.alarm.told == []
+
+    def _credentials(self, host: str) -> str:
+        route = self.table.of(host).route
+        return route.credentials if isinstance(route, Via) else ""
+
+
+@dataclass
+class Pki:
+    ca: Authority
+    ca_file: Path
+
+
+def _pki(folder: Path) -> Pki:
+    ca = make_authority(datetime.now(UTC))
+    ca_file = folder / "upstream-ca.pem"
+    ca_file.write_bytes(ca.pem)
+    return Pki(ca, ca_file)
