@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from outgate import settings as settings_files
 from outgate.ca.inherited import Inherited, inherited
+from outgate.ca.roots import pem_blocks, public_roots
 from outgate.ca.trust import read_trust
 from outgate.intake.destinations import behind, via_of
 from outgate.policy.effect import Mode
@@ -65,6 +66,12 @@ class Grounds:
         if self.inherited.via is None:
             return self.settings.destinations
         return behind(via_of(self.inherited.via.url), self.inherited.bypass, self.settings.destinations)
+
+    def added_roots(self) -> tuple[str, ...]:
+        """The files that the environment names, `VARIABLE=path`, once each, of those that hold what the usual ones don't."""
+        usual = {block for pem in public_roots() for block in pem_blocks(pem)}
+        adding = {key.partition("=")[2]: key for key, pem in self.inherited.roots.items() if not pem_blocks(pem) <= usual}
+        return tuple(adding.values())
 
 
 def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False) -> Grounds:

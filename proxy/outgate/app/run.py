@@ -270,10 +270,10 @@ class _Run:
         return engine
 
     async def _serve(self, stack: AsyncExitStack, engine: Engine, agent: Agent) -> None:
-        await engine.serve_on(self.command.listener, agent)
+        await engine.serve_on(self.command.listener.dup(), agent)  # each side closes its own
         for port, listeners in self.command.directs.items():
             for listener in listeners:
-                server = await relay(listener, port)
+                server = await relay(listener.dup(), port)
                 stack.callback(server.close)
 
     # the command
@@ -293,7 +293,7 @@ class _Run:
             enforcing=self.found.policy.mode is Mode.ENFORCE,
             unfenced=self.unfenced,
             via=via.shown if via else "",
-            roots=tuple(self.found.inherited.roots),
+            roots=self.found.added_roots(),
         )
 
     def _facts(self) -> dict[str, Json]:

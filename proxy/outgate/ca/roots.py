@@ -32,6 +32,11 @@ def certificates(pem: bytes) -> list[x509.Certificate]:
     return list(found.values())
 
 
+def pem_blocks(pem: bytes) -> frozenset[bytes]:
+    """The blocks as they stand: enough to see that one file has what another has."""
+    return frozenset(b"".join(block.split()) for block in BLOCK.findall(pem))
+
+
 def _certificate(block: bytes) -> x509.Certificate | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # old roots with odd serial numbers are still roots
