@@ -28,12 +28,13 @@ def wrong(case):
 @pytest.mark.parametrize(
     "case",
     [
-        "{name: a, request: POST https://x.test/y, body: hi, actions: http.POST x.test/y, answer: block, would: block, rules: [otherwise, posts]}",
+        "{name: a, request: POST https://x.test/y, body: hi, actions: http.POST x.test/y, answer: block, would: block, rules: posts}",
         "{name: a, request: POST https://x.test/y, answer: block, tells: Nothing is}",
         "{name: a, request: GET https://x.test/, agent: {age: 2d}, answer: sandbox}",
+        "{name: a, request: GET https://x.test/, actions: http.GET, answer: escalate, rules: otherwise}",
         "{name: a, request: GET https://x.test/, mode: observe, answer: allow, would: escalate}",
-        "{name: a, request: GET https://x.test/, data: secret, answer: block, rules: [otherwise, data]}",
-        "{name: a, request: POST https://x.test/, body: x, unread: true, answer: block, rules: [otherwise, posts, data]}",
+        "{name: a, request: GET https://x.test/, data: secret, answer: block, rules: data}",
+        "{name: a, request: POST https://x.test/, body: x, unread: true, answer: block, rules: [posts, data]}",
     ],
 )
 def test_a_case_that_comes_out_as_it_says_passes(case):
