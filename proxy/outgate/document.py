@@ -17,6 +17,10 @@ type Path = tuple[str | int, ...]
 """From the document's root to a value: keys and list indexes."""
 
 
+DEEPEST = 64
+"""Levels of nesting in what a person writes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """One parsed file. `value` is plain dict, list, str, int, float, bool and None."""
@@ -58,7 +62,7 @@ def parse(text: str, source: str) -> Document:
     """Read one YAML document. Raises ConfigError with every duplicate key and alias, or the first syntax error."""
     loader = _CoreLoader(text)
     try:
-        _refuse_aliases(text, source)
+        _refuse_shapes(text, source)
         node = loader.get_single_node()
         walk = _Walk(source=source)
         value = walk.build(node, ()) if node is not None else None
@@ -79,13 +83,24 @@ def _place(mark: Any) -> tuple[int, int]:  # PyYAML has two Mark classes, one of
     return (mark.line + 1, mark.column + 1) if mark else (0, 0)
 
 
-def _refuse_aliases(text: str, source: str) -> None:
+def _refuse_shapes(text: str, source: str) -> None:
+    """Look at the bare events first: building a tree of what is nested without end would overflow the stack, in C."""
     found: list[Problem] = []
+    depth = 0
     for event in yaml.parse(text, Loader=_CoreLoader):
-        if isinstance(event, yaml.AliasEvent):
-            message = f"alias '*{event.anchor}' is not allowed here, write the value out"
-            line, column = _place(event.start_mark)
-            found.append(Problem(source=source, line=line, column=column, message=message))
+        line, column = _place(event.start_mark)
+        match event:
+            case yaml.AliasEvent():
+                message = f"alias '*{event.anchor}' is not allowed here, write the value out"
+                found.append(Problem(source=source, line=line, column=column, message=message))
+            case yaml.CollectionStartEvent():
+                depth += 1
+            case yaml.CollectionEndEvent():
+                depth -= 1
+            case _:
+                pass
+        if depth > DEEPEST:
+            raise ConfigError(Problem(source=source, line=line, column=column, message=f"nested deeper than {DEEPEST} levels"))
     if found:
         raise ConfigError(*found)
 

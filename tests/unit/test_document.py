@@ -58,7 +58,8 @@ def test_a_billion_laughs_never_expands():
         ("a: 1\n---\nb: 2", "not YAML"),
         ("\t- x", "not YAML"),
         ("a: \x00", "not YAML"),
-        ("[" * 3000, "not YAML"),
+        ("[" * 3000, "nested deeper than 64 levels"),
+        ("- " * 300_000 + "x", "nested deeper than 64 levels"),
     ],
 )
 def test_what_is_not_ours_is_refused_with_a_sentence(text, said):
