@@ -104,7 +104,7 @@ class Gate:
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls; the other aborts, in mitm/engine.py
             self._alarm.raise_for(error, "deciding a request")
             decision = refusal(Reason.CANNOT_DECIDE, CANNOT_DECIDE, why=f"{type(error).__name__}: {error}")
-            admission = self._refused(opening, decision, None)
+            admission = self._refused(opening, decision, await self._recorded(opening, decision))
         self._observer.decided(opening.agent.id, admission.decision, self._clock.monotonic() - began)
         return admission
 
@@ -168,6 +168,23 @@ class Gate:
             at=self._clock.now(), agent=opening.agent, request=unread, decision=decision, policy=self._policy.digest, pin=None
         )
         return self._refused(opening, decision, await self._journal.append(body))
+
+    async def _recorded(self, opening: Opening, decision: Decision) -> Stamp | None:
+        """The receipt of a request that could not be decided, where one can still be kept: refused either way."""
+        try:
+            return await self._journal.append(
+                decision_body(
+                    at=self._clock.now(),
+                    agent=opening.agent,
+                    request=opening.reading,
+                    decision=decision,
+                    policy=self._policy.digest,
+                    pin=None,
+                )
+            )
+        except Exception as error:  # noqa: BLE001  # nothing leaves: what is lost is the record of a refusal, and people are told
+            self._alarm.raise_for(error, "recording a refusal")
+            return None
 
     def _refused(self, opening: Opening, decision: Decision, stamp: Stamp | None, *, too_large: bool = False) -> Refused:
         reading = opening.reading
