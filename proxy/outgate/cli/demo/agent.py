@@ -23,7 +23,8 @@ def call(method: str, url: str, body: dict[str, str] | str | None) -> tuple[int,
         with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310
             return answer.status, ""
     except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read() or b"{}").get("message", "")
+        said = json.loads(error.read() or b"{}")
+        return error.code, said.get("message") or said["error"]["message"]  # Stripe's errors are nested
 
 
 for method, url, body in CALLS:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,17 @@ from outgate.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 NAMES = ("api.github.com", "slack.com", "api.stripe.com", "api.crm.test", "paste.test")
 HERE = Path(__file__).parent
 PATIENCE = 120
+WIDTH = 80
+_HEADS = {
+    False: ("what the agent sent", "what it is", "", "would be", "it saw"),
+    True: ("what the agent sent", "what it is", "", "answer", "it saw"),
+}
+"""By whether it is enforced. `it` is the service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +58,13 @@ class Demo:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outgate-demo-")))
             services = stack.enter_context(Services(NAMES, folder))
             _write_config(folder, services)
-            self.say("An unmodified script, the standard library's HTTP client, six calls. The services are")
-            self.say("look-alikes on loopback; the gate, its TLS, its fence and its log are the real ones.")
-            self._act(folder, services, "1. Observed: everything goes through, and you see what would not have.", enforce=False)
+            self.say("An unmodified script, an unmodified HTTP client, six calls. The services are")
+            self.say("look-alikes on loopback; gate, TLS, fence and log are the real ones.")
+            self._act(folder, services, "1. Observed: all goes through, and you see what would not have.", enforce=False)
             self._act(
                 folder,
                 services,
-                "2. Enforced: the same script, the same policy, one more word on the command line.",
+                "2. Enforced: the same script and policy, one more word on the command line.",
                 enforce=True,
             )
             self._prove(folder)
@@ -69,8 +76,13 @@ class Demo:
         self.say("")
         self.say(title)
         self.say("")
-        for line in columns(list(_table(_rows(folder, services, enforce=enforce), enforce=enforce)), widest=(34, 27, 2, 16, 14)):
+        rows = _rows(folder, services, enforce=enforce)
+        table = columns([_HEADS[enforce], *(_cells(row, enforce=enforce) for row in rows)], widest=(30, 22, 2, 9, 9))
+        for line, row in zip(table, [None, *rows], strict=True):
             self.say("  " + line)
+            if row is not None and enforce and row.said:
+                for told in textwrap.wrap(f'the script read {row.status}: "{row.said}"', WIDTH - 7):
+                    self.say("       " + told)
 
     def _prove(self, folder: Path) -> None:
         self.pause()
@@ -130,16 +142,20 @@ def _decisions(folder: Path) -> list[dict[str, object]]:
     return [receipt for receipt in map(json.loads, lines) if receipt["type"] == "decision"]
 
 
-def _table(rows: list[Row], *, enforce: bool) -> Iterator[tuple[str, ...]]:
-    yield "what the agent sent", "what it is", "", "answer" if enforce else "would be", "the service saw"
-    for row in rows:
-        url = urlsplit(row.url)
-        action = row.receipt["actions"][0]  # type: ignore[index]  # our own receipts: a decision on a request has an action
-        tier = f"T{action['tier']}" if action["mapped"] else "?"
-        answer = str(row.receipt["answer" if enforce else "would"])
-        yield f"{row.method} {url.netloc}{url.path}", action["name"], tier, answer, _saw(row.reached)
-        if enforce and row.said:
-            yield f'   the script read: {row.status} "{row.said}"', "", "", "", ""
+def _cells(row: Row, *, enforce: bool) -> tuple[str, ...]:
+    action = row.receipt["actions"][0]  # type: ignore[index]  # our own receipts: a decision on a request has an action
+    tier = f"T{action['tier']}" if action["mapped"] else "?"
+    return _sent(row), action["name"], tier, str(row.receipt["answer" if enforce else "would"]), _saw(row.reached)
+
+
+def _sent(row: Row, width: int = 30) -> str:
+    """Method, host and as much of the path's end as fits."""
+    url = urlsplit(row.url)
+    whole = f"{row.method} {url.netloc}{url.path}"
+    if len(whole) <= width:
+        return whole
+    head = f"{row.method} {url.netloc}/…"
+    return head + whole[len(head) - width :]
 
 
 def _saw(count: int) -> str:
