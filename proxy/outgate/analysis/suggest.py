@@ -201,8 +201,11 @@ def _rule(rule: str, group: list[_Seen], effect: str, **match: list[str]) -> Ite
     yield f"  - id: {rule}"
     yield "    match:"
     yield "      action:"
-    for seen in group:
-        yield f"        - {_scalar(seen.name)}   # T{seen.tier}, x {seen.times}"
+    for name, seen in groupby(group, key=lambda seen: seen.name):
+        said = Counter[int]()
+        for one in seen:
+            said[one.tier] += one.times
+        yield f"        - {_scalar(name)}   # {', '.join(f'T{tier} x {times}' for tier, times in sorted(said.items()))}"
     for key, values in match.items():
         if key in {"mapped", "tier", "access"}:
             yield f"      {key}: {values[0] if len(values) == 1 else f'[{", ".join(values)}]'}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from outgate.actions.action import Action
+    from outgate.actions.action import Action, Param
     from outgate.digest import Json
     from outgate.intake.agents import Agent
     from outgate.policy.call import Call, Rehearsed
@@ -112,7 +112,7 @@ def _action(action: Action) -> Iterator[str]:
     known = "mapped by " if action.mapped else "a guess: "
     yield from _wrapped(f"  {action.access}, {action.tier.name}", f"{clean(action.why) or '-'} ({known}{action.confidence})")
     for name, value in sorted(action.params.items()):
-        yield from _wrapped(f"  params.{name}", clean(str(value)))
+        yield from _wrapped(f"  params.{name}", clean(_shown(value)))
     if action.data:
         yield from _wrapped("  data", ", ".join(sorted(action.data)))
 
@@ -145,6 +145,19 @@ def _findings(found: tuple[Finding, ...]) -> Iterator[str]:
         yield "  rules that nearly did"
     for one in near:
         yield from _wrapped(f"    {one.rule.id}", f"{one.rule.effect}; {one.lacked}")
+
+
+def _shown(value: Param) -> str:
+    """A parameter as rules say it; an amount in its currency's minor unit."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case str() | int():
+            return str(value)
+        case tuple():
+            return ", ".join(value)
+        case _:
+            return f"{value.minor} {value.currency} (minor unit)"
 
 
 def _told(came: Rehearsed, policy: Policy) -> str:
@@ -191,7 +204,7 @@ def _plain_action(verdict: Verdict, policy: Policy, found: tuple[Finding, ...]) 
         "confidence": action.confidence.value,
         "evidence": list(action.evidence),
         "data": sorted(action.data),
-        "params": {name: str(value) for name, value in sorted(action.params.items())},
+        "params": {name: _shown(value) for name, value in sorted(action.params.items())},
         "base": str(policy.base(action)[1]),
         "answer": str(verdict.answer),
         "would": str(verdict.would),

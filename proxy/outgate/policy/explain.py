@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from outgate.policy.decide import Circumstances, holds
 from outgate.policy.effect import Mode
-from outgate.policy.matching import NO_MATCH, Erred, Holds, opposite
+from outgate.policy.matching import MATCH, NO_MATCH, Erred, Holds, opposite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from outgate.policy.facts import Facts
     from outgate.policy.matching import Test, Truth
     from outgate.policy.rule import Policy, Rule
+
+
+_ANOTHER = frozenset({"action", "service", "access", "mapped"})
+"""A rule that lacks one of these is about something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,20 +44,21 @@ def _finding(rule: Rule, at: Circumstances) -> Finding | None:
     if isinstance(truth, Erred) or truth is Holds.MATCH:
         return Finding(rule=rule, truth=truth)
     lacked = list(_lacks(rule, at))
-    parts = len(rule.scope.tests) + len(rule.conditions)
-    if len(lacked) != 1 or (parts == 1 and not rule.conditions):
+    held = any(test.holds(at.action, at.facts) is MATCH for test in rule.scope.tests)
+    if len(lacked) != 1 or not held or lacked[0][0] in _ANOTHER:
         return None
-    return Finding(rule=rule, truth=truth, lacked=lacked[0])
+    return Finding(rule=rule, truth=truth, lacked=lacked[0][1])
 
 
-def _lacks(rule: Rule, at: Circumstances) -> Iterator[str]:
+def _lacks(rule: Rule, at: Circumstances) -> Iterator[tuple[str, str]]:
+    """Each part that certainly does not hold: which, and how to say it."""
     for test in rule.scope.tests:
         if test.holds(at.action, at.facts) is NO_MATCH:
-            yield _lack(test, at)
+            yield test.key, _lack(test, at)
     if rule.when is not None and at.holds(rule.when) is NO_MATCH:
-        yield f"when: {rule.when.text}"
+        yield "when", f"when: {rule.when.text}"
     if rule.unless is not None and opposite(at.holds(rule.unless)) is NO_MATCH:
-        yield f"unless: {rule.unless.text}"
+        yield "unless", f"unless: {rule.unless.text}"
 
 
 def _lack(test: Test, at: Circumstances) -> str:

@@ -63,7 +63,7 @@ def test_many_resources_become_what_they_begin_with():
 def test_money_and_deletion_are_never_simply_allowed():
     text, under = suggested(*[seen(PAY)] * 50)
     assert answer(under, PAY) is Effect.ESCALATE
-    assert "payments.create_payment   # T2, x 50" in text
+    assert "payments.create_payment   # T2 x 50" in text
 
 
 def test_what_a_rule_would_have_blocked_stays_out_even_if_it_is_mild():
@@ -93,6 +93,12 @@ def test_what_turns_out_worse_than_what_was_seen_is_not_let_out_with_it():
     assert answer(under, push) is Effect.ALLOW
     assert answer(under, replace(push, tier=Tier.T2)) is Effect.ESCALATE
     assert answer(under, replace(push, tier=Tier.T3)) is Effect.ESCALATE
+
+
+def test_an_action_of_several_tiers_is_named_once_in_a_rule():
+    text, _ = suggested(seen(PAY), seen(replace(PAY, tier=Tier.T3)), seen(replace(PAY, tier=Tier.T3)))
+    assert text.count("payments.create_payment") == 1
+    assert "payments.create_payment   # T2 x 1, T3 x 2" in text
 
 
 def test_resources_that_begin_differently_are_each_named_by_their_start():

@@ -99,6 +99,18 @@ def test_an_allow_rule_that_errs_allows_nothing():
     assert answer(rules, action("crm.delete_all"), at=facts(age=None)) is Effect.ESCALATE
 
 
+def test_an_allow_rule_whose_match_can_not_be_told_allows_nothing():
+    rules = "- {id: a, match: {action: payments.create_payment, params.note: x}, effect: allow}"
+    assert answer(rules, action("payments.create_payment", params={"note": "x"})) is Effect.ALLOW
+    assert answer(rules, action("payments.create_payment")) is Effect.ESCALATE
+
+
+def test_a_match_that_can_not_be_told_is_recorded_with_its_error():
+    decision = decide(policy("- {id: a, match: {data: secret}, effect: escalate}"), (action(),), facts(unread=True))
+    (match,) = decision.verdicts[0].matches
+    assert (match.effect, match.error) == (Effect.BLOCK, "missing:data")
+
+
 def test_a_part_that_certainly_does_not_hold_settles_it_before_an_error():
     rules = "- {id: a, match: {data: secret}, when: agent.team == 'sales', effect: block}"
     assert answer(rules, at=facts(unread=True)) is Effect.ALLOW

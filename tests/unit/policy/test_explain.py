@@ -10,6 +10,8 @@ RULES = """
 - {id: held, match: {service: crm}, effect: escalate}
 - {id: not-ours, match: {service: crm}, unless: agent.team == "sales", effect: block}
 - {id: other, match: {tier: T3}, effect: block}
+- {id: another, match: {action: crm.delete_all, access: write}, effect: block}
+- {id: no-part-held, match: {data: secret}, unless: agent.team == "x", effect: block}
 - {id: off, effect: block, mode: disabled}
 """
 

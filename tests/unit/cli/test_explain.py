@@ -1,0 +1,140 @@
+import json
+import sys
+
+import pytest
+from policies import written
+
+from outgate.cli.main import main
+
+DELETE = "DELETE https://api.github.com/repos/acme/site"
+
+
+@pytest.fixture
+def explain(monkeypatch, capsys, tmp_path):
+    """What `outgate explain` says, and its exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OUTGATE_CONFIG", str(tmp_path / "config"))
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["outgate", "explain", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out + said.err
+
+    return run
+
+
+def test_it_says_what_a_request_is_what_is_answered_and_why(explain):
+    code, out = explain(DELETE)
+    assert code == 0
+    assert out.splitlines() == [
+        "DELETE https://api.github.com/repos/acme/site",
+        "",
+        "github.repos/delete  acme/site",
+        "  delete, T3   the repository and everything in it is gone (mapped by catalog)",
+        "  params.owner   acme",
+        "  params.repo   site",
+        "  answer   allow   (coding-agent only observes)",
+        "  would    escalate",
+        "  base     escalate for T3, observed",
+        "  rules that matched",
+        "    irreversible   escalate, observed",
+        "  rules that nearly did",
+        "    deletes   escalate; tier is T3, not T2",
+        "",
+        "enforced, the agent would read   This can't be undone, so a person must approve",
+        "                                 it first. Say what you want to do and why; do",
+        "                                 not try another way.",
+    ]
+
+
+@pytest.mark.parametrize("policy", ["coding-agent", "support-agent", "finance-agent"])
+def test_it_fits_eighty_columns(explain, policy):
+    body = (
+        '{"model": "m", "messages": [], "mcp_servers": [{"type": "url", "url": "https://tools.example.com/a/long/path/to/it"}]}'
+    )
+    for call in (DELETE, "POST https://paste.example/" + "a-long-name/" * 4):
+        assert max(map(len, explain(call, "--policy", policy)[1].splitlines())) <= 80
+    out = explain(
+        "POST https://api.anthropic.com/v1/messages", "-H", "Content-Type: application/json", "-d", body, "--policy", policy
+    )[1]
+    assert max(map(len, out.splitlines())) <= 80
+    assert "the request: " in out
+
+
+def test_an_enforced_policy_says_what_the_agent_reads(explain, tmp_path):
+    (tmp_path / "p.yaml").write_text(
+        written("- {id: a, match: {service: github}, effect: block, tell: Not from here., why: the board said so}")
+    )
+    out = explain(DELETE, "--policy", "p.yaml")[1]
+    assert "  answer   block\n" in out
+    assert "    a   block: the board said so" in out
+    assert "the agent reads   Not from here." in out
+
+
+def test_a_rule_that_can_not_be_told_says_so(explain, tmp_path):
+    (tmp_path / "p.yaml").write_text(
+        written("- {id: a, match: {action: github.pulls/merge}, when: params.merge_method == 'x', effect: escalate}")
+    )
+    out = explain("PUT https://api.github.com/repos/a/b/pulls/7/merge", "--policy", "p.yaml")[1]
+    assert "a   can't be told (missing:params.merge_method), so block" in out
+
+
+def test_who_asks_and_since_when_can_be_said(explain, tmp_path):
+    (tmp_path / "p.yaml").write_text(
+        written("- {id: a, match: {agent.id: new, agent.team: x}, when: agent.age < days(7), effect: sandbox}")
+    )
+    assert "would    sandbox" in explain(DELETE, "--policy", "p.yaml", "--agent", "new", "--team", "x", "--age", "2")[1]
+    assert "would    escalate" in explain(DELETE, "--policy", "p.yaml", "--agent", "new", "--team", "x")[1]
+
+
+def test_headers_and_a_body_from_a_file_are_read(explain, tmp_path):
+    (tmp_path / "body.json").write_text('{"archived": true}')
+    out = explain("PATCH https://api.github.com/repos/a/b", "-H", "Content-Type: application/json", "-d", "@body.json")[1]
+    assert "github.repos/update  a/b\n  admin, T3" in out
+
+
+def test_parameters_are_shown_as_rules_say_them(explain):
+    form = ["-H", "Content-Type: application/x-www-form-urlencoded", "-d", "amount=1999&currency=gbp"]
+    assert "  params.amount   1999 GBP (minor unit)" in explain("POST https://api.stripe.com/v1/payouts", *form)[1]
+    body = ["-H", "Content-Type: application/json", "-d", '{"sha": "x", "force": true}']
+    assert "  params.force   true" in explain("PATCH https://api.github.com/repos/a/b/git/refs/heads/x", *body)[1]
+
+
+def test_for_programs_it_is_json(explain):
+    said = json.loads(explain(DELETE, "--json")[1])
+    assert (said["answer"], said["would"], said["policy"], said["mode"]) == ("allow", "escalate", "coding-agent", "observe")
+    (action,) = said["actions"]
+    assert (action["name"], action["resource"], action["tier"], action["mapped"]) == ("github.repos/delete", "acme/site", 3, True)
+    assert action["nearly"] == [{"id": "deletes", "effect": "escalate", "lacked": "tier is T3, not T2"}]
+    assert said["tell"].startswith("This can't be undone")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["GET example.com"], "is no call, write it like: GET https://api.example.com/things"),
+        (["GET https://example.com/../x"], "this request has no one reading and is always refused, with 400: "),
+        (["GET https://example.com/", "-H", "x"], "'x' is no header, write it like 'Name: value'"),
+        (["GET https://example.com/", "-d", "@nope"], "nope"),
+        (["GET https://example.com/", "--agent", "a b"], "agent id 'a b'"),
+        (["GET https://example.com/", "--policy", "nope"], "no policy 'nope'"),
+    ],
+)
+def test_what_can_not_be_explained_says_why(explain, args, said):
+    code, out = explain(*args)
+    assert code == 2
+    assert said in out
+
+
+def test_what_an_agent_could_write_does_not_drive_the_terminal(explain):
+    out = explain("GET https://example.com/%1b[31m%0a")[1]
+    assert "\x1b" not in out
+
+
+def test_nothing_is_looked_up(explain, monkeypatch):
+    import socket
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was looked up"))
+    assert explain(DELETE)[0] == 0
