@@ -47,8 +47,7 @@ def test_enforced_python_clients_read_the_sentence_in_their_exception(gate: Gate
         "httpx_http2": "HTTPStatusError",
         "aiohttp": "ClientResponseError",
     }
-    assert [name for name, one in said.items() if TELL not in one["error"]] == ["httpx_http2"]  # HTTP/2 has no reason phrase
-    assert TELL in said["httpx_http2"]["text"]
+    assert [name for name, one in said.items() if TELL not in one["error"]] == []
     assert [(one.answer, one.line) for one in gate.decisions()] == [("block", "DELETE api.github.com/repos/acme/site")] * 5
     assert services.connections == 0
 
@@ -70,7 +69,7 @@ curl -sS --http1.1 https://api.github.com/repos/acme/site
 curl -sS http://plain.test/over/http
 curl -sS --fail-with-body -X DELETE https://api.github.com/repos/acme/site
 echo "code $?"
-curl -sS -o /dev/null -w '%{http_code} %{http_version}\\n' --retry 3 -X DELETE https://api.github.com/repos/acme/site
+curl -sS -o /dev/null -w '%{http_code}\\n' --retry 3 -X DELETE https://api.github.com/repos/acme/site
 """
 
 
@@ -80,7 +79,7 @@ def test_curl_reaches_what_is_allowed_and_reads_the_sentence(gate: Gate, service
     assert '{"ok": true}' in ran.stdout
     assert TELL in ran.stdout
     assert "code 22" in ran.stdout
-    assert "403 2" in ran.stdout, "HTTP/2 to the client, and no retry"
+    assert ran.stdout.endswith("403\n")
     assert services.lines() == ["GET api.github.com/repos/acme/site"] * 2 + ["GET plain.test/over/http"]
     assert [one.answer for one in gate.decisions()] == ["allow"] * 3 + ["block"] * 2
 

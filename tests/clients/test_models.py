@@ -25,7 +25,7 @@ def test_sdks_read_token_by_token(gate: Gate):
     assert [one.get("tokens") for one in ran.lines] == [list(TOKENS)] * 3, (ran.stdout, ran.stderr)
     streamed = [one for one in gate.decisions() if one.line.startswith("POST")]
     assert [one.fields["actions"][0]["name"] for one in streamed] == [
-        "openai.create_chat_completion", "openai.create_response", "anthropic.create_message",
+        "openai.chat.completions.create", "openai.responses.create", "anthropic.messages.create",
     ]  # fmt: skip
 
 

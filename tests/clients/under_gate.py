@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -45,18 +46,22 @@ class Ran:
 
     @property
     def own(self) -> str:
-        """The agent's standard error: what stands between our first line and our last block."""
-        _, begun, rest = self.stderr.partition("\n")
-        own, ended, _ = rest.rpartition("outgate  ")
-        assert self.stderr.startswith("outgate  "), self.stderr
-        assert begun, self.stderr
-        assert ended, self.stderr
-        return own
+        """The agent's standard error: what stands between our first block and our last."""
+        assert self.opening, self.stderr
+        assert self.summary, self.stderr
+        return self.stderr[len(self.opening) : -len(self.summary)]
+
+    @property
+    def opening(self) -> str:
+        """What we say before the agent."""
+        found = re.match(r"outgate  .*\n(?:         .*\n)*", self.stderr)
+        return found[0] if found else ""
 
     @property
     def summary(self) -> str:
         """What we say after the agent."""
-        return self.stderr[len(self.stderr.partition("\n")[0]) + 1 + len(self.own) :]
+        found = re.search(r"(?:^|\n)(outgate  [^\n]*\n(?:         [^\n]*\n)*)\Z", self.stderr[len(self.opening) :])
+        return found[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,19 +8,21 @@ import signal
 import socket
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from outgate.errors import ConfigError, UnavailableError
-from outgate.fence.kernel import read_signals, signal_descriptor
 from outgate.fence.wire import Word, pack, receive, send
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import FrameType
 
     from outgate.fence.startup import Planted
     from outgate.fence.watch import Watch
+
+    type Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Meant for the command when they come to the gate: what is typed goes to the command's own group, not to ours."""
@@ -46,8 +48,7 @@ class Command:
     _end: socket.socket
     _keeper: int
     _terminal: Terminal | None = None
-    _signals: int = -1
-    _held: set[signal.Signals] = field(default_factory=set)
+    _signals: Signals | None = None
     _code: int | None = None
 
     def release(
@@ -74,7 +75,7 @@ class Command:
             }
         )
         terminal = (self._terminal.descriptor,) if self._terminal and self._terminal.is_ours() else ()
-        self._hold_signals()
+        self._signals = Signals.hear()
         try:
             send(self._end, Word.RELEASE, descriptors=(packed, *standard, *terminal))
             self._await_running(argv[0])
@@ -90,16 +91,19 @@ class Command:
         Signals that come to this process meanwhile go to the command; when it is stopped, so is this process's group.
         Sockets stay open: read `watch` once more for what came last.
         """
+        if self._signals is None:
+            raise UnavailableError("the command was not released, or has ended before")
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[int] = loop.create_future()
+        heard = self._signals.descriptor
         loop.add_reader(self._end, self._heard, ended)
-        loop.add_reader(self._signals, self._signalled)
+        loop.add_reader(heard, self._signalled, self._signals)
         try:
             code = await ended
             await self._buried(loop)
         finally:
             loop.remove_reader(self._end)
-            loop.remove_reader(self._signals)
+            loop.remove_reader(heard)
             self._finish()
         return code
 
@@ -125,10 +129,9 @@ class Command:
             self._terminal.close()
             self._terminal = None
         self._bury()
-        if self._signals >= 0:
-            os.close(self._signals)
-            self._signals = -1
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held)
+        if self._signals:
+            self._signals.give_back()
+            self._signals = None
 
     def planted(self) -> tuple[Planted, ...]:
         """Afterwards: what the command put where it would have run outside, now moved away. Raises OSError."""
@@ -139,11 +142,6 @@ class Command:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _hold_signals(self) -> None:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
-        self._held = {s for s in HELD if s not in before}
-        self._signals = signal_descriptor(HELD)
 
     def _await_running(self, name: str) -> None:
         while True:
@@ -181,9 +179,7 @@ class Command:
         was_foreground = not terminal.is_ours()
         terminal.take_back()
         before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTSTP})
         os.killpg(os.getpgrp(), signal.SIGTSTP)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
         signal.signal(signal.SIGTSTP, before)
         self._go_on(terminal, foreground=was_foreground)
 
@@ -192,8 +188,8 @@ class Command:
             terminal.give(self.pid)
         self.signal(signal.SIGCONT, group=True)
 
-    def _signalled(self) -> None:
-        for number in read_signals(self._signals):
+    def _signalled(self, signals: Signals) -> None:
+        for number in signals.read():
             if number == signal.SIGCONT:
                 if _is_stopped(self.pid):
                     self._go_on(self._terminal, foreground=False) if self._terminal else self.signal(number)
@@ -216,6 +212,43 @@ class Command:
             with suppress(ChildProcessError):
                 os.waitpid(self._keeper, 0)
             self._keeper = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What came to this process instead of ending it.
+
+    By handlers and not by a mask: a mask holds in one thread, and what it holds off the kernel gives to another.
+    """
+
+    descriptor: int
+    _before: Mapping[signal.Signals, Handler]
+    _woken: int
+
+    @classmethod
+    def hear(cls) -> Self:
+        """From here on. In the main thread."""
+        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        return cls(descriptor=reading, _before={number: signal.signal(number, _noted) for number in HELD}, _woken=woken)
+
+    def read(self) -> list[int]:
+        """Their numbers, since the last time."""
+        try:
+            return [number for number in os.read(self.descriptor, 4096) if number in HELD]
+        except BlockingIOError:
+            return []
+
+    def give_back(self) -> None:
+        """As it was before."""
+        for number, before in self._before.items():
+            signal.signal(number, signal.SIG_DFL if before is None else before)
+        os.close(signal.set_wakeup_fd(self._woken))
+        os.close(self.descriptor)
+
+
+def _noted(number: int, _: FrameType | None) -> None:
+    """Python has written the number to the descriptor before it comes here."""
 
 
 @dataclass(slots=True, kw_only=True)

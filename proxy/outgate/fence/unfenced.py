@@ -46,7 +46,7 @@ class Unfenced(Command):
         )
 
     def close(self) -> None:
-        super().close()
+        Command.close(self)  # super() looks for the class that this was before it got slots
         self._folder.cleanup()
 
 
