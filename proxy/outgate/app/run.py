@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections import Counter
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +55,10 @@ if TYPE_CHECKING:
 GRACE = timedelta(seconds=2)
 """How long what is under way may still take when the command has ended."""
 INTERPRETERS = frozenset(
-    {"python", "python3", "node", "deno", "bun", "ruby", "perl", "bash", "sh", "uv", "uvx", "npx", "pipx", "env"}
+    {"python", "python3", "node", "deno", "bun", "ruby", "perl", "bash", "sh", "uv", "uvx", "npx", "pipx", "env", "run", "exec"}
 )
+PROGRAM_TEXT = re.compile(r"-[A-Za-z]*[ce]|-p|--eval|--print")
+"""The option after which an interpreter expects not a file but a program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +160,12 @@ def _logging(found: Grounds) -> Iterator[Metrics]:
 
 
 def agent_name(command: tuple[str, ...]) -> str:
-    """Name an agent by what it is rather than by what interprets it: `python -u tools/agent.py` is `agent.py`."""
-    words = [Path(word).name for word in command if not word.startswith("-") and "=" not in word]
+    """Name an agent by what it is rather than by what interprets it: `python -u tools/agent.py` is `agent.py`.
+
+    What is given as a program's text (`sh -c …`, `node -e …`) may hold anything, and is no name.
+    """
+    said = takewhile(lambda word: not PROGRAM_TEXT.fullmatch(word), command)
+    words = [Path(word).name for word in said if not word.startswith("-") and "=" not in word]
     named = [word for word in words if word.rstrip("0123456789.") not in INTERPRETERS] or words or ["agent"]
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._@-") else "-" for c in named[0]).strip("._@-")[:64]
     return safe if AGENT_ID.fullmatch(safe) else "agent"
