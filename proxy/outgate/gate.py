@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from outgate.actions.identify import identify, wants_body
@@ -16,11 +19,11 @@ from outgate.policy.decision import Decision, Reason, refusal
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.facts import Facts
 from outgate.ports import NoWay, Pin, Stamp
-from outgate.receipts.receipt import Outcome, decision_body, event_body, outcome_body
+from outgate.receipts.receipt import Outcome, Result, decision_body, event_body, outcome_body
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from outgate.actions.action import Action
     from outgate.actions.catalog import Catalog
@@ -97,32 +100,34 @@ class Gate:
         return Opening(agent=agent, reading=reading, wants_body=wants)
 
     async def admit(self, opening: Opening, body: Body) -> Admission:
-        """Decide one request. Never raises: what can't be decided is refused, and someone is told."""
-        began = self._clock.monotonic()
+        """Decide one request. Never raises: what can't be decided is refused, and someone is told.
+
+        Cancelled while its receipt is written, what would have been let out gets its outcome: abandoned.
+        """
+        began = 0.0
         try:
+            began = self._clock.monotonic()
             admission = await self._admit(opening, body)
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls; the other aborts, in mitm/engine.py
             self._alarm.raise_for(error, "deciding a request")
-            decision = refusal(Reason.CANNOT_DECIDE, CANNOT_DECIDE, why=f"{type(error).__name__}: {error}")
+            decision = _undecided(error)
             admission = self._refused(opening, decision, await self._recorded(opening, decision))
-        self._observer.decided(opening.agent.id, admission.decision, self._clock.monotonic() - began)
-        return admission
+        return self._watched(opening, admission, began)
 
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:
         """Record what became of a request that was let out. Durable soon after; nothing waits for it."""
-        try:
+        with self._alarmed("recording an outcome"):  # a journal that is closed refuses all that follows by itself
             owed = self._journal.append(outcome_body(admitted.stamp, self._clock.now(), outcome))
-        except Exception as error:  # noqa: BLE001  # the journal is closed: it refuses all that follows by itself
-            self._alarm.raise_for(error, "recording an outcome")
-        else:
             self._owed.add(owed)
             owed.add_done_callback(self._paid)
-        self._observer.concluded(admitted.agent.id, outcome.result.value, outcome.status)
+        with self._alarmed("observing an outcome"):
+            self._observer.concluded(admitted.agent.id, outcome.result.value, outcome.status)
 
     async def note(self, what: str, agent: Agent, about: Mapping[str, Json]) -> None:
         """Record something that matters and is no decision (start, stop, a way around tried). Raises as the journal does."""
         await self._journal.append(event_body(what, self._clock.now(), agent, about))
-        self._observer.noted(what, agent.id, about)
+        with self._alarmed("observing an event"):
+            self._observer.noted(what, agent.id, about)
 
     async def _admit(self, opening: Opening, body: Body) -> Admission:
         if isinstance(opening.reading, Unreadable):
@@ -134,19 +139,38 @@ class Gate:
         way = await self._resolver.pin(request.host, request.port) if decision.lets_out else None
         decision = _barred(decision, way, self._policy)
         pin = way.pin if isinstance(way, NoWay) else way
-        stamp = await self._journal.append(
+        pin = pin if decision.lets_out else None
+        owed = self._journal.append(
             decision_body(
-                at=facts.now,
-                agent=opening.agent,
-                request=request,
-                decision=decision,
-                policy=self._policy.digest,
-                pin=pin if decision.lets_out else None,
+                at=facts.now, agent=opening.agent, request=request, decision=decision, policy=self._policy.digest, pin=pin
             )
         )
-        if decision.lets_out and pin is not None:
-            return Admitted(request=request, agent=opening.agent, decision=decision, pin=pin, stamp=stamp)
-        return self._refused(opening, decision, stamp, too_large=isinstance(body, UnreadBody) and body.too_large)
+        if pin is not None:
+            return await self._let_out(partial(Admitted, request=request, agent=opening.agent, decision=decision, pin=pin), owed)
+        return self._refused(opening, decision, await owed, too_large=isinstance(body, UnreadBody) and body.too_large)
+
+    async def _let_out(self, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> Admitted:
+        """Wait for the receipt. Who asked may be cancelled meanwhile: the journal writes on, and an outcome is owed."""
+        try:
+            return admitted(stamp=await asyncio.shield(owed))
+        except asyncio.CancelledError:
+            owed.add_done_callback(partial(self._abandoned, admitted))
+            raise
+
+    def _abandoned(self, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> None:
+        if not owed.cancelled() and owed.exception() is None:
+            self.conclude(admitted(stamp=owed.result()), Outcome(result=Result.ABANDONED, error="given up while it was decided"))
+
+    def _watched(self, opening: Opening, admission: Admission, began: float) -> Admission:
+        """Tell the observer. One that raises refuses, as every port does: what was admitted is not handed out, and concluded."""
+        try:
+            self._observer.decided(opening.agent.id, admission.decision, self._clock.monotonic() - began)
+        except Exception as error:  # noqa: BLE001  # still the first of the two catch-alls
+            if isinstance(admission, Admitted):
+                self.conclude(admission, Outcome(result=Result.REFUSED, error="the gate failed after deciding"))
+                admission = self._refused(opening, _undecided(error), admission.stamp)
+            self._alarm.raise_for(error, "observing a decision")
+        return admission
 
     def _actions(self, request: Request, *, wanted: bool) -> tuple[Action, ...]:
         actions = identify(request, self._catalog)
@@ -171,7 +195,7 @@ class Gate:
 
     async def _recorded(self, opening: Opening, decision: Decision) -> Stamp | None:
         """The receipt of a request that could not be decided, where one can still be kept: refused either way."""
-        try:
+        with self._alarmed("recording a refusal"):
             return await self._journal.append(
                 decision_body(
                     at=self._clock.now(),
@@ -182,9 +206,7 @@ class Gate:
                     pin=None,
                 )
             )
-        except Exception as error:  # noqa: BLE001  # nothing leaves: what is lost is the record of a refusal, and people are told
-            self._alarm.raise_for(error, "recording a refusal")
-            return None
+        return None
 
     def _refused(self, opening: Opening, decision: Decision, stamp: Stamp | None, *, too_large: bool = False) -> Refused:
         reading = opening.reading
@@ -199,10 +221,22 @@ class Gate:
         )
         return Refused(reply=render(said, reading), decision=decision, stamp=stamp)
 
+    @contextmanager
+    def _alarmed(self, doing: str) -> Iterator[None]:
+        """Where nothing is let out any more, whatever happens: an error is told to people, and goes no further."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  # see above
+            self._alarm.raise_for(error, doing)
+
     def _paid(self, owed: Future[Stamp]) -> None:
         self._owed.discard(owed)
         if not owed.cancelled() and (error := owed.exception()) is not None:
             self._alarm.raise_for(error, "recording an outcome")
+
+
+def _undecided(error: Exception) -> Decision:
+    return refusal(Reason.CANNOT_DECIDE, CANNOT_DECIDE, why=f"{type(error).__name__}: {error}")
 
 
 def _barred(decision: Decision, way: Pin | NoWay | None, policy: Policy) -> Decision:

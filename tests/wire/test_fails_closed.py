@@ -270,12 +270,11 @@ async def test_an_observer_that_raises_lets_nothing_out(make, monkeypatch):
     gateway = await make(expects_alarms=True)
     await gateway.upstream()
     monkeypatch.setattr(gateway.observer, "decided", boom)
-    assert await ask(gateway) == b""
+    assert (await ask_once(gateway)).status == 503
     nothing_left(gateway)
-    monkeypatch.undo()
-    for decision in gateway.decisions():
-        assert decision["answer"] == "allow"
-    gateway.check = lambda: None      # the gate raised with its admission: nobody was handed it
+    await gateway.stop()
+    assert [decision["answer"] for decision in gateway.decisions()] == ["allow"]
+    assert [outcome["result"] for outcome in gateway.outcomes()] == ["refused"], "decided, and not handed out"
 
 
 async def test_an_alarm_that_raises_lets_nothing_out(make, monkeypatch):
