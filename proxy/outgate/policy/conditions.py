@@ -187,9 +187,13 @@ def reads(text: str, names: Mapping[str, Name]) -> frozenset[str]:
     return frozenset(known for _, path in _paths(text) if (known := _known(path, names)) is not None)
 
 
-def dotted(text: str) -> Iterator[str]:
-    """Every dotted name in a condition, known or not."""
-    return (path for _, path in _paths(text))
+def params_in(text: str) -> Iterator[Complaint]:
+    """Every parameter that a condition names, where it stands; the message is its name."""
+    for at, path in _paths(text):
+        root, _, rest = path.partition(".")
+        if root == "params" and rest:
+            line, column = _place(text, at)
+            yield Complaint(line=line, column=column, message=rest.partition(".")[0])
 
 
 def _paths(text: str) -> Iterator[tuple[int, str]]:

@@ -102,15 +102,19 @@ class _Loader:
         )
 
     def _languages(self, hours: Mapping[str, Hours]) -> tuple[Language, Language]:
-        """One in which parameters are those of the catalog, and one in which they are whatever callers send."""
+        """One in which parameters are those of the catalog, and one in which they are whatever callers send.
+
+        Both know only what this policy names: the engine takes long to compile where it knows much.
+        """
         always = {
             **NAMES,
             **{f"during.{name}": Name(Kind.BOOL, lambda *_: MISSING) for name in self._said("hours")},
             **{f"during.{name}": during(of) for name, of in hours.items()},
         }
-        typed = {f"params.{name}": param(name, PARAM_KINDS[kind]) for name, kind in self.catalog.params().items()}
-        said = (load_rule.said_params(part) for file in self.files for part in self._written_rules(file))
-        free = {f"params.{name}": param(name, Kind.ANY) for name in frozenset().union(*said)}
+        said = frozenset[str]().union(*(load_rule.said_params(part) for file in self.files for part in self._written_rules(file)))
+        kinds = {name: kind for name, kind in self.catalog.params().items() if name in said}
+        typed = {f"params.{name}": param(name, PARAM_KINDS[kind]) for name, kind in kinds.items()}
+        free = {f"params.{name}": param(name, Kind.ANY) for name in said}
         return language({**always, **typed}), language({**always, **free})
 
     def _merged[T](self, key: str, build: Callable[[Part, Part], T | None]) -> dict[str, T]:

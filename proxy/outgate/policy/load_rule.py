@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from outgate.errors import Problem
-from outgate.policy.conditions import Condition, dotted, reads
+from outgate.policy.conditions import Condition, params_in
 from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
 from outgate.policy.form import DATA, MATCH
 from outgate.policy.matching import Scope, Test, folds, reader, wanted
@@ -16,7 +16,7 @@ from outgate.policy.rule import OTHERWISE, Rule
 from outgate.policy.shapes import meant, problems
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from outgate.actions.catalog import Catalog, Operation
     from outgate.policy.conditions import Complaint, Language
@@ -74,7 +74,7 @@ def check(part: Part, around: Surroundings) -> None:
 
 def said_params(part: Part) -> frozenset[str]:
     """Every parameter that a rule's conditions name."""
-    return frozenset(name for key in ("when", "unless") for name in _params(str(part.at(key).value or "")))
+    return frozenset(named.message for key in ("when", "unless") for named in params_in(str(part.at(key).value or "")))
 
 
 def _formed(part: Part) -> bool:
@@ -89,8 +89,9 @@ def _scope(match: Part, catalog: Catalog, *, permits: bool) -> Scope:
     if len(named) == 2 and not reach(scope, catalog) and not _generic(scope):
         match.say("no action of this service is one of these actions, name the action alone")
     for part in match.entries():
-        if part.name.startswith("params."):
-            _check_param(part, part.name.removeprefix("params."), scope, catalog)
+        name = part.name.removeprefix("params.")
+        if name != part.name and (wrong := _wrong_param(name, scope, catalog)) is not None:
+            part.say(wrong)
     return scope
 
 
@@ -131,9 +132,9 @@ def _condition(part: Part, scope: Scope | None, around: Surroundings) -> Conditi
     free = scope is None or all(map(is_open, reach(scope, around.catalog)))
     language = around.free if free else around.typed
     before = len(part.found)
-    for name in sorted(reads(text, language.names)):
-        if scope is not None and name.startswith("params."):
-            _check_param(part, name.removeprefix("params."), scope, around.catalog)
+    for named in params_in(text):
+        if scope is not None and (wrong := _wrong_param(named.message, scope, around.catalog)) is not None:
+            part.found.append(_inside(part, replace(named, message=wrong)))
     for wrong in sorted(set(_IN_DATA.findall(text)) - set(DATA)):
         part.say(f"no data is ever '{wrong}' in this version{meant(wrong, DATA)}")
     if len(part.found) > before:
@@ -146,18 +147,16 @@ def _condition(part: Part, scope: Scope | None, around: Surroundings) -> Conditi
     return None
 
 
-def _check_param(part: Part, name: str, scope: Scope, catalog: Catalog) -> None:
+def _wrong_param(name: str, scope: Scope, catalog: Catalog) -> str | None:
     """A parameter must be one of every operation that the rule meets: where it is missing, a restriction errs and blocks."""
-    reached = reach(scope, catalog)
-    closed = [operation for operation in reached if not is_open(operation)]
+    closed = [operation for operation in reach(scope, catalog) if not is_open(operation)]
     without = [operation for operation in closed if name not in operation.params]
     if not without:
-        return
+        return None
     known = {param for operation in closed for param in operation.params}
     if name not in known:
-        part.say(f"unknown parameter 'params.{name}'{_meant_param(name, known)}")
-    else:
-        part.say(f"'params.{name}' is no parameter of {_named(without)}, which this rule meets too; narrow it with match: action")
+        return f"unknown parameter 'params.{name}'{_meant_param(name, known)}"
+    return f"'params.{name}' is no parameter of {_named(without)}, which this rule meets too; narrow it with match: action"
 
 
 def _meant_param(name: str, known: set[str]) -> str:
@@ -168,13 +167,6 @@ def _named(operations: list[Operation]) -> str:
     names = [operation.name for operation in operations[:_MOST_NAMED]]
     more = len(operations) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "")
-
-
-def _params(text: str) -> Iterator[str]:
-    for path in dotted(text):
-        root, _, rest = path.partition(".")
-        if root == "params" and rest:
-            yield rest.partition(".")[0]
 
 
 def _on_error(part: Part, effect: Effect) -> Effect:

@@ -33,17 +33,21 @@ def unknown(key: str, said: str, catalog: Catalog) -> str | None:
 def _meant_action(said: str, catalog: Catalog) -> str:
     """The nearest action; where the service is known, of that service."""
     names = [operation.name for operation in catalog.operations()]
-    own = [operation.name for operation in catalog.operations() if said.startswith(f"{operation.service}.")]
+    own = [name for name in names if name.startswith(f"{said.partition('.')[0]}.")]
     remedy = meant(said, own or names)
-    if remedy or own:
+    if own or remedy.startswith(", did"):
         return remedy
-    return meant(said.partition(".")[0], catalog.services()) or ", see `outgate explain` for the name of a request's action"
+    return ", `outgate explain` says the name of a request's action"
 
 
 def reach(scope: Scope, catalog: Catalog) -> tuple[Operation, ...]:
     """The operations that a scope can meet, by service, action and access. Tiers depend on the request: they are not asked."""
-    named = tuple(operation for operation in catalog.operations() if _named(scope, operation))
-    access = scope.test("access")
+    service, action, access = scope.test("service"), scope.test("action"), scope.test("access")
+    named = tuple(
+        operation
+        for operation in catalog.operations()
+        if (service is None or service.wanted.has(operation.service)) and (action is None or _wants(action, operation))
+    )
     if access is None:
         return named
     return tuple(operation for operation in named if access.wanted.has(operation.access.value)) or named
@@ -54,12 +58,10 @@ def is_open(operation: Operation) -> bool:
     return operation.operation.endswith("*")
 
 
-def _named(scope: Scope, operation: Operation) -> bool:
-    return all(_wants(scope.test(key), name) for key, name in (("service", operation.service), ("action", operation.name)))
-
-
-def _wants(test: Test | None, name: str) -> bool:
-    return test is None or any(_meets(said, name) for said in _said(test))
+def _wants(test: Test, operation: Operation) -> bool:
+    if test.wanted.has(operation.name):
+        return True
+    return is_open(operation) and any(_meets(said, operation.name) for said in _said(test))
 
 
 def _said(test: Test) -> Iterator[str]:

@@ -152,7 +152,7 @@ def test_data_that_nothing_recognises_is_refused(where):
         ),
         (
             "{id: a, effect: block, match: {action: payments.create_payment}, when: params.amuont.minor > 5}",
-            "unknown name 'params.amuont', did you mean 'params.amount'?",
+            "unknown parameter 'params.amuont', did you mean 'params.amount'?",
         ),
         (
             "{id: a, effect: block, match: {action: crm.update_contact}, when: params.note == 'x'}",

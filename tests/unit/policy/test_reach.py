@@ -1,0 +1,50 @@
+import pytest
+from policies import CATALOG, policy
+
+from outgate.policy.reach import is_open, reach, unknown
+
+
+def reached(match):
+    (rule,) = policy(f"- {{id: a, match: {match}, effect: block}}").rules
+    return {operation.name for operation in reach(rule.scope, CATALOG) if operation.service != "http"}
+
+
+def test_a_rule_reaches_what_its_action_service_and_access_name():
+    assert reached("{service: payments}") == {"payments.create_payment", "payments.get_payment"}
+    assert reached("{service: payments, access: pay}") == {"payments.create_payment"}
+    assert reached("{action: 'crm.del*'}") == {"crm.delete_all"}
+    assert reached("{action: crm.delete_all, tier: T0}") == {"crm.delete_all"}
+
+
+def test_an_operation_whose_callers_choose_the_rest_is_reached_by_every_name_it_may_have():
+    assert reached("{action: 'tools.call:search'}") == {"tools.call:*"}
+    assert reached("{action: 'tools.call:*_issue'}") == {"tools.call:*"}
+    assert [operation.name for operation in CATALOG.operations() if is_open(operation)] == ["tools.call:*"]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        *(
+            ("action", name)
+            for name in ("crm.delete_all", "crm.*", "*", "*.delete_*", "tools.call:search", "tools.*", "http.PROPFIND", "crm.PUT")
+        ),
+        *(("service", name) for name in ("crm", "c*", "http")),
+    ],
+)
+def test_what_can_be_met_is_known(key, said):
+    assert unknown(key, said, CATALOG) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "message"),
+    [
+        ("action", "crm.delet_all", "no action 'crm.delet_all' is known, did you mean 'crm.delete_all'?"),
+        ("action", "cmr.delete_all", "no action 'cmr.delete_all' is known, did you mean 'crm.delete_all'?"),
+        ("action", "crm.x*", "no action 'crm.x*' is known, use one of crm.delete_all, crm.update_contact"),
+        ("action", "nothing", "no action 'nothing' is known, `outgate explain` says the name of a request's action"),
+        ("service", "x*", "no service 'x*' is known, use one of crm, http, payments, tools"),
+    ],
+)
+def test_what_can_not_be_met_says_what_was_meant(key, said, message):
+    assert unknown(key, said, CATALOG) == message
