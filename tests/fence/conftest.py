@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +40,7 @@ class Ground:
     uid: int
     root: Path
     environ: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -83,8 +83,9 @@ class Ground:
 
     def start(self, command, *, stdin=subprocess.PIPE, pass_fds=(), **more) -> subprocess.Popen:
         asked = self.write(self.root / "asked.json", json.dumps(self.asked(command, **more)))
-        return subprocess.Popen(
+        driver = subprocess.Popen(
             [sys.executable, DRIVER, asked],
+            env={**os.environ, "TMPDIR": str(self.root)},
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -92,15 +93,19 @@ class Ground:
             pass_fds=pass_fds,
             start_new_session=True,
         )
+        self.started.append(driver)
+        return driver
+
+    def remove(self) -> None:
+        for driver in self.started:
+            driver.kill()  # and with it whatever it let go
+            driver.communicate()
+        shutil.rmtree(self.root)
 
     def run(self, command, **more) -> dict:
         """Let a command go and give what was seen of it; `err` is its standard error."""
         driver = self.start(command, **more)
-        try:
-            out, err = driver.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            os.killpg(driver.pid, signal.SIGKILL)
-            raise
+        out, err = driver.communicate(timeout=60)
         assert out, err
         return {**json.loads(out.splitlines()[-1]), "err": err}
 
@@ -148,7 +153,7 @@ def ground(request):
     """In /tmp, which the fence makes private: what belongs to the work is brought back."""
     made = make_ground(USERS[request.param], tempfile.gettempdir())
     yield made
-    shutil.rmtree(made.root)
+    made.remove()
 
 
 @pytest.fixture(params=USERS)
@@ -156,7 +161,7 @@ def solid(request):
     """Where nothing is private."""
     made = make_ground(USERS[request.param], "/opt" if os.getuid() == 0 else str(Path.home()))
     yield made
-    shutil.rmtree(made.root)
+    made.remove()
 
 
 @pytest.fixture
@@ -164,4 +169,12 @@ def own():
     """As whoever runs the tests."""
     made = make_ground(os.getuid(), tempfile.gettempdir())
     yield made
-    shutil.rmtree(made.root)
+    made.remove()
+
+
+@pytest.fixture
+def ordinary():
+    """As a user without privileges."""
+    made = make_ground([*USERS.values()][-1], tempfile.gettempdir())
+    yield made
+    made.remove()
