@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LENIENT = "a server that is lenient about paths would take it for this"
 _TELLING = re.compile(
-    r"(?i)(?:delete|remove|destroy|purge|drop|terminate|revoke|kill|exec|execute|eval|shutdown|reboot)(?:[A-Z_-].*)?"
+    r"(?i:delete|remove|destroy|purge|drop|terminate|revoke|kill|exec|execute|eval|shutdown|reboot)(?:[A-Z_-].*)?"
 )
 """The last part of a path that gives a reading method the lie, where it comes with arguments."""
 

@@ -161,8 +161,9 @@ def _declare(root: _At, whole: _Whole) -> None:
     speaks = root.get("speaks").choice("protocol", ("rest", *_PROTOCOLS)) if root.get("speaks").value is not None else "rest"
     if name in whole.drafts or name == "http":
         root.get("service").say(f"service '{name}' is here twice, write `adds-to: {name}` in one of them")
-    if (name in _PROTOCOLS or speaks in _PROTOCOLS) and name != speaks:
-        root.get("service").say(f"hosts that speak {speaks} are added with `adds-to: {speaks}`")
+    protocol = speaks if speaks in _PROTOCOLS else name
+    if protocol in _PROTOCOLS and name != speaks:
+        root.get("service").say(f"hosts that speak {protocol} are added with `adds-to: {protocol}`")
     bodies = root.get("bodies")
     whole.drafts[name] = _Draft(
         name,

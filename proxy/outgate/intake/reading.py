@@ -171,7 +171,7 @@ def _has_dot_segment(path: str) -> bool:
     for _ in range(_DECODINGS):
         if any(segment.partition(";")[0] in {".", ".."} for segment in seen.replace("\\", "/").split("/")):
             return True
-        before, seen = seen, unquote_to_bytes(seen).decode("latin-1")
+        before, seen = seen, unquote_to_bytes(seen.encode("latin-1")).decode("latin-1")
         if seen == before:
             return False
     return True

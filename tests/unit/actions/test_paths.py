@@ -1,0 +1,30 @@
+import pytest
+
+from outgate.actions.paths import plainest, readable
+
+
+@pytest.mark.parametrize(
+    ("path", "plain"),
+    [
+        ("/a/b", "/a/b"),
+        ("/", "/"),
+        ("/a/", "/a"),
+        ("//", "/"),
+        ("//a///b/", "/a/b"),
+        ("/%61/%2e%7E", "/a/.~"),
+        ("/a;x=1/b;y", "/a/b"),
+        ("/@scope%2fname", "/@scope%2fname"),
+        ("/a%20b", "/a%20b"),
+        ("/a%25b", "/a%25b"),
+    ],
+)
+def test_a_path_as_the_most_lenient_server_sees_it(path, plain):
+    assert plainest(path) == plain
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [("abc", "abc"), ("a%20b", "a b"), ("%C3%A9", "é"), ("%ff", "%ff"), ("a%0a", "a%0a"), ("%e2%80%ae", "%e2%80%ae")],
+)
+def test_a_part_as_people_read_it(raw, text):
+    assert readable(raw) == text
