@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Tier
+from outgate.inspect.secrets import SECRET, UNREADABLE
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.hours import CLOCK_FORM, DAYS_FORM
 from outgate.policy.matching import KEYS
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from outgate.digest import Json
 
 LANGUAGE = "policy/v1alpha"
-DATA = ("secret", "unreadable")
+DATA = (SECRET, UNREADABLE)
 """Classes of data that `inspect` tells apart."""
 
 _NAME = r"[a-z][a-z0-9_-]{0,62}"

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Money
+from outgate.inspect.secrets import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +87,16 @@ def _fits(parts: tuple[str, ...], text: str) -> bool:
     return len(text) - at >= len(last) and text.endswith(last)
 
 
-type Reader = Callable[[Action, Facts], str | frozenset[str] | Erred]
+@dataclass(frozen=True, slots=True)
+class Partly:
+    """Values that are there, where there may be more: what is not among them can't be told."""
+
+    known: frozenset[str]
+    code: str
+
+
+type Have = str | frozenset[str] | Partly | Erred
+type Reader = Callable[[Action, Facts], Have]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +117,15 @@ class Test:
         have = self.read(action, facts)
         if isinstance(have, str):
             return MATCH if self.wanted.has(have.casefold() if self.fold else have) else NO_MATCH
-        if isinstance(have, Erred):
-            return have
+        if isinstance(have, frozenset):
+            return MATCH if self._among(have) else NO_MATCH
+        if isinstance(have, Partly) and not self.permits and self._among(have.known):
+            return MATCH
+        return Erred(have.code)
+
+    def _among(self, have: frozenset[str]) -> bool:
         values = (value.casefold() for value in have) if self.fold else iter(have)
-        found = bool(have) and all(map(self.wanted.has, values)) if self.permits else any(map(self.wanted.has, values))
-        return MATCH if found else NO_MATCH
+        return bool(have) and all(map(self.wanted.has, values)) if self.permits else any(map(self.wanted.has, values))
 
     def covers(self, other: Test) -> bool:
         """Whether it holds wherever `other`, of the same key, holds."""
@@ -191,8 +205,9 @@ def _resource(action: Action, facts: Facts) -> str | Erred:
     return action.resource
 
 
-def _data(action: Action, facts: Facts) -> frozenset[str] | Erred:
-    return Erred("missing:data") if facts.unread else action.data
+def _data(action: Action, facts: Facts) -> frozenset[str] | Partly:
+    """What is in a body that could not be looked into is not known, whatever was found around it."""
+    return Partly(action.data, "missing:data") if facts.unread or UNREADABLE in action.data else action.data
 
 
 _READERS: dict[str, Reader] = {

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Money
+from outgate.inspect.secrets import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,7 +64,7 @@ def _age(_: Action, facts: Facts) -> timedelta | Missing:
 
 
 def _data(action: Action, facts: Facts) -> Value | Missing:
-    return MISSING if facts.unread else _listed(sorted(action.data))
+    return MISSING if facts.unread or UNREADABLE in action.data else _listed(sorted(action.data))
 
 
 def _given(action: Action, facts: Facts) -> Value | Missing:

@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 import pytest
-from policies import action, facts, policy
+from policies import GET, action, facts, policy, pounds
 
 from outgate.policy.matching import KEYS, MATCH, NO_MATCH, Erred, opposite, reader, wanted
 
@@ -57,10 +59,6 @@ def test_each_key_reads_its_own_value(match, holds):
     ],
 )
 def test_a_host_pattern_ends_at_a_label(pattern, host, holds):
-    from dataclasses import replace
-
-    from policies import GET
-
     assert held(f"{{host: {pattern}}}", at=facts(request=replace(GET, host=host))) is (MATCH if holds else NO_MATCH)
 
 
@@ -96,11 +94,21 @@ def test_a_restriction_ignores_case_and_a_permission_does_not():
 
 
 def test_a_restriction_matches_one_of_several_values_and_a_permission_all():
-    both = action(data=frozenset({"secret", "unreadable"}))
+    both = action(data=frozenset({"secret", "other"}))
     assert held("{data: secret}", both) is MATCH
     assert held("{data: secret}", both, effect="allow") is NO_MATCH
-    assert held("{data: [secret, unreadable]}", both, effect="allow") is MATCH
+    assert held("{data: secret}", action(data=frozenset({"secret"})), effect="allow") is MATCH
     assert held("{data: secret}", action(), effect="allow") is NO_MATCH
+
+
+def test_in_what_could_not_be_looked_into_only_what_was_found_is_certain():
+    for one, at in ((action(data=frozenset({"unreadable"})), facts()), (action(), facts(unread=True))):
+        assert held("{data: secret}", one, at) == Erred("missing:data")
+        assert held("{data: secret}", replace(one, data=one.data | {"secret"}), at) is MATCH
+        assert held(
+            "{data: [secret, unreadable]}", replace(one, data=frozenset({"secret"})), facts(unread=True), "allow"
+        ) == Erred("missing:data")
+    assert held("{data: unreadable}", action(data=frozenset({"unreadable"}))) is MATCH
 
 
 @pytest.mark.parametrize(
@@ -123,8 +131,6 @@ def test_parameters_are_compared_as_they_are_written(match, value, holds):
 
 
 def test_a_parameter_that_is_missing_or_an_amount_is_an_error():
-    from policies import pounds
-
     read = reader("params.id")
     assert read(action(), facts()) == Erred("missing:params.id")
     assert read(action(params={"id": pounds(1)}), facts()) == Erred("type:params.id")
