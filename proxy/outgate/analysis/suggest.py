@@ -122,7 +122,7 @@ def _head(log: _Log) -> Iterator[str]:
 def _rules(log: _Log, catalog: Catalog) -> Iterator[str]:
     yield "  - id: no-secrets-out"
     yield "    match: {data: secret}"
-    yield "    unless: action.service in [\"anthropic\", \"openai\", \"git\"]   # conversations and packs: see coding-agent"
+    yield '    unless: action.service in ["anthropic", "openai", "git"]   # conversations and packs: see coding-agent'
     yield "    effect: block"
     yield "    tell: This would send a secret outside. Take it out of the request and try again."
     everything = sorted(log.seen.values(), key=lambda seen: (seen.slug, seen.name, seen.tier, seen.mapped, seen.reads))

@@ -164,7 +164,7 @@ _PROBES = {
     "duration": "duration({})",
     "timestamp": "timestamp({})",
     "matches": '"".matches({})',
-    "under": 'under({{"minor": dyn(0), "currency": dyn("XXX")}}, {})',
+    "under": 'under({{"minor": dyn(0), "currency": dyn("XTS")}}, {})',
     **{
         name: f"{_MOMENT}.{name}({{}})"
         for name in ("getHours", "getMinutes", "getDayOfWeek", "getDate", "getMonth", "getFullYear")
