@@ -77,7 +77,7 @@ class Wire:
             while size := int((await self.line()).strip(), 16):
                 got.body += await asyncio.wait_for(self.reader.readexactly(size), PATIENCE)
                 assert await self.reader.readexactly(2) == b"\r\n"
-            while (line := (await self.line()).decode().strip()):
+            while line := (await self.line()).decode().strip():
                 got.trailers.append(tuple(line.split(": ", 1)))
         elif length is not None:
             got.body = await asyncio.wait_for(self.reader.readexactly(int(length)), PATIENCE)
@@ -121,7 +121,9 @@ class Streams:
 
     def __init__(self, wire: Wire, *, window: int | None = None) -> None:
         self.wire = wire
-        config = h2.config.H2Configuration(client_side=True, header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False)
+        config = h2.config.H2Configuration(
+            client_side=True, header_encoding="latin-1", validate_outbound_headers=False, normalize_outbound_headers=False
+        )
         self.conn = h2.connection.H2Connection(config)
         self.answers: dict[int, Answer] = {}
         self.ended: set[int] = set()
@@ -144,7 +146,17 @@ class Streams:
     async def flush(self) -> None:
         await self.wire.send(self.conn.data_to_send())
 
-    async def request(self, method: str, path: str, authority: str, *, end: bool = True, body: bytes = b"", headers: list[tuple[str, str]] | None = None, pseudo: list[tuple[str, str]] | None = None) -> int:
+    async def request(
+        self,
+        method: str,
+        path: str,
+        authority: str,
+        *,
+        end: bool = True,
+        body: bytes = b"",
+        headers: list[tuple[str, str]] | None = None,
+        pseudo: list[tuple[str, str]] | None = None,
+    ) -> int:
         stream = self.conn.get_next_available_stream_id()
         first = pseudo or [(":method", method), (":scheme", "https"), (":authority", authority), (":path", path)]
         self.conn.send_headers(stream, [*first, *(headers or [])], end_stream=end and not body)

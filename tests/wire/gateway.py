@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -66,6 +67,9 @@ class Alarm:
     def raise_for(self, error: BaseException, doing: str) -> None:
         self.told.append((error, doing))
 
+    def __str__(self) -> str:
+        return "\n".join("".join(traceback.format_exception(error)) for error, _ in self.told)
+
 
 @dataclass
 class Gateway:
@@ -118,13 +122,22 @@ class Gateway:
     def addon(self) -> Any:
         return self.engine._addon
 
-    async def upstream(self, host: str = "api.test", *, tls: bool = True, alpn: tuple[str, ...] = ("http/1.1",), certificate_for: str | None = None, ca: Authority | None = None) -> Upstream:
+    async def upstream(
+        self,
+        host: str = "api.test",
+        *,
+        tls: bool = True,
+        alpn: tuple[str, ...] = ("http/1.1",),
+        certificate_for: str | None = None,
+        ca: Authority | None = None,
+        at: datetime | None = None,
+    ) -> Upstream:
         """Start an upstream, and have that host lead to it."""
         certificate = None
         if tls:
             certificate = self.folder / f"{host}-{len(self.upstreams)}.pem"
             authority = ca or self.pki.ca
-            certificate.write_bytes(authority.leaf(certificate_for or host, datetime.now(UTC)).pem)
+            certificate.write_bytes(authority.leaf(certificate_for or host, at or datetime.now(UTC)).pem)
         upstream = await Upstream(certificate=certificate, alpn=alpn).start()
         self.upstreams.append(upstream)
         self.leads(host, upstream.port)
@@ -188,7 +201,7 @@ class Gateway:
         assert surely <= seen, f"executed, never seen: {surely - seen}"
         assert seen <= surely + perhaps, f"seen, never let out: {seen - surely - perhaps}"
         if not self.expects_alarms:
-            assert self.alarm.told == []
+            assert not self.alarm.told, str(self.alarm)
 
     def _credentials(self, host: str) -> str:
         route = self.table.of(host).route

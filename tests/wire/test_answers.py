@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
-from wire.clients import Answer
-from wire.gateway import Gateway
+
+if TYPE_CHECKING:
+    from wire.clients import Answer
+    from wire.gateway import Gateway
 
 PROTOCOLS = ("http", "https", "h2", "h2-to-http/1.1")
 
@@ -115,9 +118,13 @@ async def test_an_answered_head_request_has_its_length_and_no_body(gateway):
 
 async def test_what_is_ours_is_stripped_both_ways(gateway):
     upstream = await gateway.upstream()
-    upstream.answers["/a"] = lambda turn: turn.answer(200, b"", Outgate_Decision="block", Alt_Svc='h3=":443"', Keep_Alive="1", X_Kept="1")
+    upstream.answers["/a"] = lambda turn: turn.answer(
+        200, b"", Outgate_Decision="block", Alt_Svc='h3=":443"', Keep_Alive="1", X_Kept="1"
+    )
     async with await gateway.https() as client:
-        await client.request("GET", "/a", "api.test", Outgate_Receipt="mine", Proxy_Connection="keep-alive", Proxy_Authorization="Basic eDp5")
+        await client.request(
+            "GET", "/a", "api.test", Outgate_Receipt="mine", Proxy_Connection="keep-alive", Proxy_Authorization="Basic eDp5"
+        )
         answer = await client.answer()
     assert [answer.header(name) for name in ("outgate-decision", "alt-svc", "keep-alive", "x-kept")] == [None, None, None, "1"]
     (seen,) = upstream.seen

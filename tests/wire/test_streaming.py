@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import os
 from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
 
 import pytest
 from wire.clients import Streams
@@ -14,8 +16,17 @@ from outgate.mitm.link import KIB, MIB, Limits
 
 
 def rss() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def until_it_stalls(send, pieces: int) -> int:
+    """Send until nobody takes any more. Gives how many pieces went."""
+    for sent in range(pieces):
+        try:
+            await asyncio.wait_for(send(), 1)
+        except TimeoutError:
+            return sent + 1
+    raise AssertionError("everything was taken")
 
 
 def stepwise(step: asyncio.Event):
@@ -120,7 +131,7 @@ async def test_a_client_that_does_not_read_holds_up_its_upstream_and_fills_no_me
         stream = await client.request("GET", "/endless", "api.test")
         await client.until(lambda: stream in client.answers and len(client.answers[stream].body) >= 65535)
         quiet = -1
-        while quiet != sent:        # until nothing moves any more
+        while quiet != sent:  # until nothing moves any more
             quiet = sent
             for _ in range(2000):
                 await asyncio.sleep(0)
@@ -141,7 +152,7 @@ async def test_one_stream_that_is_not_read_does_not_hold_up_the_others(gateway):
 
     upstream.answers["/endless"] = endless
     async with await gateway.h2() as client:
-        client.conn.increment_flow_control_window(8 * MIB)      # the connection's, not the stream's
+        client.conn.increment_flow_control_window(8 * MIB)  # the connection's, not the stream's
         stuck = await client.request("GET", "/endless", "api.test")
         client.read_data = False
         await client.until(lambda: stuck in client.answers and len(client.answers[stuck].body) >= 65535)
@@ -189,15 +200,10 @@ async def test_a_slow_upstream_holds_up_its_client_and_fills_no_memory(gateway):
             pass
 
     upstream.answers["/slow"] = slow
-    before, sent = rss(), 0
+    before = rss()
     async with await gateway.plain() as client:
         await client.send(f"PUT http://api.test/slow HTTP/1.1\r\nHost: api.test\r\nContent-Length: {256 * MIB}\r\n\r\n")
-        with pytest.raises(TimeoutError):
-            while sent < 256:
-                client.writer.write(bytes(MIB))
-                await asyncio.wait_for(client.writer.drain(), 0.5)
-                sent += 1
-        assert sent < 64
+        assert await until_it_stalls(partial(client.send, bytes(MIB)), 256) < 64
         assert rss() - before < 32 * MIB
         client.writer.transport.abort()
         enough.set()
@@ -207,14 +213,10 @@ async def test_a_slow_upstream_holds_up_its_client_and_fills_no_memory(gateway):
 async def test_a_slow_http2_upstream_holds_up_its_client_and_fills_no_memory(gateway):
     upstream = await gateway.upstream(alpn=("h2",))
     upstream.gives_window = False
-    before, sent = rss(), 0
+    before = rss()
     async with await gateway.h2() as client:
         stream = await client.request("PUT", "/slow", "api.test", end=False)
-        with pytest.raises(TimeoutError):
-            while sent < 256:
-                await asyncio.wait_for(client.data(stream, bytes(MIB)), 1)
-                sent += 1
-        assert sent < 64
+        assert await until_it_stalls(partial(client.data, stream, bytes(MIB)), 256) < 64
         assert rss() - before < 48 * MIB
         assert (await client.answer(await client.request("GET", "/a", "api.test"))).body == b"ok", "the others are not held up"
         client.conn.reset_stream(stream)
@@ -275,7 +277,9 @@ async def test_a_body_that_is_read_is_sent_as_it_came(make):
     async with await gateway.https() as client:
         await client.request("POST", "/up", "api.test", body)
         assert (await client.answer()).body == b"ok"
-        await client.send(b"POST /up HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n")
+        await client.send(
+            b"POST /up HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
+        )
         assert (await client.answer()).body == b"ok"
     assert [seen.body for seen in upstream.seen] == [body, b"abcde"]
 
@@ -353,14 +357,10 @@ async def test_what_a_client_sends_ahead_of_a_decision_is_bounded(make):
         return await pin(host, port)
 
     gateway.resolver.pin = later
-    before, sent = rss(), 0
+    before = rss()
     async with await gateway.https() as client:
         await client.send(f"PUT /up HTTP/1.1\r\nHost: api.test\r\nContent-Length: {48 * MIB}\r\n\r\n")
-        with pytest.raises(TimeoutError):
-            while sent < 48:
-                client.writer.write(bytes(MIB))
-                sent += 1
-                await asyncio.wait_for(client.writer.drain(), 0.5)
+        sent = await until_it_stalls(partial(client.send, bytes(MIB)), 48)
         assert sent < 24
         assert rss() - before < 32 * MIB
         decide.set()
@@ -387,7 +387,9 @@ async def test_request_trailers_end_here(make, reads_bodies):
     gateway = await make(reads_bodies=reads_bodies)
     upstream = await gateway.upstream()
     async with await gateway.https() as client:
-        await client.send("POST /up HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Secret: undecided\r\n\r\n")
+        await client.send(
+            "POST /up HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Secret: undecided\r\n\r\n"
+        )
         assert (await client.answer()).body == b"ok"
     assert upstream.seen[0].body == b"abc"
     assert b"undecided" not in upstream.received

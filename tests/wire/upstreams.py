@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import h11
 from outgate.digest import sent_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 
@@ -50,7 +50,13 @@ class Seen:
 class Turn:
     """One request, to be answered by a test's own coroutine."""
 
-    def __init__(self, seen: Seen, send_head: Callable[..., Awaitable[None]], send: Callable[[bytes], Awaitable[None]], end: Callable[..., Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        seen: Seen,
+        send_head: Callable[..., Awaitable[None]],
+        send: Callable[[bytes], Awaitable[None]],
+        end: Callable[..., Awaitable[None]],
+    ) -> None:
         self.seen = seen
         self.head = send_head
         self.send = send
@@ -180,7 +186,7 @@ class Upstream:
                 await answer(turn)
             if connection.our_state in {h11.MUST_CLOSE, h11.CLOSED, h11.ERROR} or connection.their_state is h11.MUST_CLOSE:
                 return
-            if connection.our_state is h11.SEND_RESPONSE:     # the answer was written raw
+            if connection.our_state is h11.SEND_RESPONSE:  # the answer was written raw
                 return
             connection.start_next_cycle()
 
@@ -199,7 +205,9 @@ class Upstream:
             else:
                 raise ConnectionError(f"{event!r} in a body")
 
-    def _h1_turn(self, seen: Seen, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Turn:
+    def _h1_turn(
+        self, seen: Seen, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Turn:
         async def write(data: bytes | None) -> None:
             if data:
                 writer.write(data)
@@ -308,3 +316,60 @@ class _H2:
         if data := self.conn.data_to_send():
             self.writer.write(data)
             await self.writer.drain()
+
+
+@dataclass
+class CorporateProxy:
+    """An HTTP proxy as companies have them: CONNECT for TLS, absolute targets for the rest. Keeps every head it got."""
+
+    leads: dict[str, int]
+    """By `host:port` as a client names it: the port of the upstream on loopback."""
+    refuses: int | None = None
+    certificate: Path | None = None
+    heads: list[bytes] = field(default_factory=list)
+    port: int = 0
+    _server: Any = None
+
+    async def start(self) -> CorporateProxy:
+        context = None
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def stop(self) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.heads.append(head)
+            if self.refuses:
+                writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self.refuses)
+                return
+            method, target, _ = head.split(b" ", 2)
+            if method == b"CONNECT":
+                there = await asyncio.open_connection("127.0.0.1", self.leads[target.decode()])
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            else:
+                host, _, path = target.removeprefix(b"http://").partition(b"/")
+                there = await asyncio.open_connection("127.0.0.1", self.leads[host.decode()])
+                lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"proxy-")]
+                lines[0] = method + b" /" + path + b" HTTP/1.1"
+                there[1].write(b"\r\n".join(lines))
+            await asyncio.gather(_pipe(reader, there[1]), _pipe(there[0], writer))
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass
+        finally:
+            writer.close()
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        writer.close()

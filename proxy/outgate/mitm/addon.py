@@ -181,7 +181,7 @@ class Addon:
         failure = next((f for f in Failure if error.startswith(f.value)), Failure.HANDSHAKE)
         if failure is Failure.UNREACHED:
             self._outside.unreached(call.admitted.pin)
-        return self.error(call, failure, error)
+        return self.error(call, failure, error if error.startswith(failure.value) else f"{failure.value}: {error}")
 
     # the answer
 

@@ -314,8 +314,7 @@ class Messages(websocket.WebsocketLayer):
             passing(event.data)
         yield from self._ours(super().relay_messages(event))
         for side in (self.client_ws, self.server_ws):
-            if sum(map(len, side.frame_buf)) > self.wire.limits.message:
-                raise BreachError("a WebSocket message is over the limit")
+            self._bounded(sum(map(len, side.frame_buf)))
 
     def _ours(self, relayed: CommandGenerator[None]) -> CommandGenerator[None]:
         """Call our hooks right here: what raises in one takes the whole connection down."""
@@ -325,9 +324,14 @@ class Messages(websocket.WebsocketLayer):
                     self.wire.addon.websocket_start(self.call)
                 case websocket.WebsocketMessageHook(flow=flow):
                     assert flow.websocket is not None
+                    self._bounded(len(flow.websocket.messages[-1].content))
                     self.wire.addon.websocket_message(self.call)
                     flow.websocket.messages.clear()
                 case websocket.WebsocketEndHook():
                     self.wire.addon.websocket_end(self.call)
                 case _:
                     yield command
+
+    def _bounded(self, size: int) -> None:
+        if size > self.wire.limits.message:
+            raise BreachError("a WebSocket message is over the limit")

@@ -68,6 +68,7 @@ class Handler(LiveConnectionHandler):
         self._deciding = 0
         self._watched: set[Connection] = set()
         self._out: dict[Connection, list[bytes]] = {}
+        self._half_closed: list[Connection] = []
         self._upstreams = asyncio.Semaphore(limits.upstreams)
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -82,11 +83,12 @@ class Handler(LiveConnectionHandler):
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "serving a client")
         except asyncio.CancelledError:
-            self._forgive()
+            pass
         finally:
             watch.cancel()
             for timer in self.wakeup_timer:
                 timer.cancel()
+        self._forgive()
         await self._leave()
 
     async def handle_connection(self, connection: Connection) -> None:
@@ -147,6 +149,7 @@ class Handler(LiveConnectionHandler):
         self._down = True
         self._pending.clear()
         self._out.clear()
+        self._half_closed.clear()
         self._link.room.set()
         current = asyncio.current_task()
         for io in list(self.transports.values()):
@@ -241,10 +244,8 @@ class Handler(LiveConnectionHandler):
                 if connection in self.transports and self.transports[connection].handler is None:
                     self.transports[connection].handler = task
             case commands.CloseConnection(connection=connection):
-                if connection in self.transports:
-                    self._flush()
-                    half = isinstance(command, commands.CloseTcpConnection) and command.half_close
-                    self.close_connection(connection, half)
+                half = isinstance(command, commands.CloseTcpConnection) and command.half_close
+                self._close(connection, half=half)
             case commands.RequestWakeup():
                 self.wakeup_timer.add(asyncio.create_task(self.wakeup(command)))
             case commands.Log():
@@ -296,6 +297,11 @@ class Handler(LiveConnectionHandler):
             if io is not None and isinstance(io.writer, asyncio.StreamWriter) and not io.writer.is_closing():
                 io.writer.write(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         self._out.clear()
+        for connection in self._half_closed:
+            io = self.transports.get(connection)
+            if io is not None and isinstance(io.writer, asyncio.StreamWriter) and not io.writer.is_closing():
+                io.writer.write_eof()
+        self._half_closed.clear()
 
     async def _breathe(self, connection: Connection) -> None:
         """Wait until what was read has somewhere to go.
@@ -324,6 +330,17 @@ class Handler(LiveConnectionHandler):
         except OSError:
             if io.handler is not None:
                 io.handler.cancel()
+
+    def _close(self, connection: Connection, *, half: bool) -> None:
+        """Close when this turn is over, so that what is written in it goes before, or, if it raises, not at all."""
+        io = self.transports.get(connection)
+        if io is None:
+            return
+        connection.state = connection.state & ~ConnectionState.CAN_WRITE if half else ConnectionState.CLOSED
+        if half:
+            self._half_closed.append(connection)
+        if connection.state is ConnectionState.CLOSED and io.handler is not None:
+            io.handler.cancel()
 
     def _backlog(self, connection: Connection) -> int:
         io = self.transports.get(connection)

@@ -280,8 +280,10 @@ class UpstreamHttp1(_Bounded, Http1Client):
         while True:
             data = bytes(self.buf)
             end = _END_OF_HEAD.search(data)
+            if (end.end() if end else len(data)) > self.limits.response_head:
+                return "its head is too large"
             if end is None:
-                return "its head is too large" if len(data) > self.limits.response_head else None
+                return None
             status = data[:13].split(b" ", 2)[1:2]
             if not (status and len(status[0]) == 3 and status[0].startswith(b"1") and status[0] != b"101"):
                 return None

@@ -8,7 +8,7 @@ import h2.connection
 import h2.events
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders
+from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders, RequestProtocolError
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection, Http2Server, StreamState, split_pseudo_headers
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 
@@ -127,9 +127,18 @@ class UpstreamHttp2(_Settling, Http2Client):
         """Give the agent's number of a stream."""
         return self.their_stream_id.get(stream_id, 0)
 
+    def forget(self, stream_id: int) -> None:
+        """Keep nothing of a stream that is over."""
+        ours = self.our_stream_id.pop(stream_id, None)
+        if ours is not None:
+            self.their_stream_id.pop(ours, None)
+            self.streams.pop(ours, None)
+
     def _handle_event(self, event: Any) -> CommandGenerator[None]:
         """Mitmproxy gives a stream to whatever speaks of it first: what is late of one that was never opened is dropped."""
         late = hasattr(event, "stream_id") and not isinstance(event, RequestHeaders)
         if late and event.stream_id not in self.our_stream_id and event.stream_id not in self.stream_queue:
             return
+        if isinstance(event, RequestProtocolError) and self.stream_queue.pop(event.stream_id, None) is not None:
+            return  # it waited for a free stream, and never left
         yield from super()._handle_event(event)
