@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,6 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from outgate.actions.action import Action, Param
     from outgate.digest import Json
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from outgate.policy.explain import Finding
     from outgate.policy.rule import Policy
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 WIDTH = 80
 DEFAULT_POLICY = "coding-agent"
@@ -33,6 +32,7 @@ def explain(  # noqa: PLR0913  # one parameter an option
     request: Annotated[str, typer.Argument(metavar="'METHOD URL'", help="As in 'DELETE https://api.github.com/repos/a/b'.")],
     *,
     policy: Annotated[list[str] | None, typer.Option(help="A policy file or a starter policy's name; may be repeated.")] = None,
+    enforce: Annotated[bool, typer.Option("--enforce", help="As if the policy were enforced.")] = False,
     agent: Annotated[str, typer.Option(help="Who asks.")] = "agent",
     team: Annotated[str, typer.Option(help="The team of who asks.")] = "",
     age: Annotated[int, typer.Option(help="Since how many days we know who asks.")] = 30,
@@ -42,14 +42,17 @@ def explain(  # noqa: PLR0913  # one parameter an option
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Say what a request is and what would be answered. Nothing is sent, looked up or recorded."""
-    from outgate.cli.policy import catalog_of
+    from outgate.cli.policy import catalog_of, settings_of
     from outgate.errors import ConfigError
     from outgate.intake.request import Unreadable
     from outgate.policy.call import rehearse
+    from outgate.policy.effect import Mode
     from outgate.stores.policy_files import load_policies
 
     catalog = catalog_of(services)
-    under = load_policies(policy or [DEFAULT_POLICY], catalog)
+    settings = settings_of()
+    asked = tuple(policy or settings.policies or (DEFAULT_POLICY,))
+    under = load_policies(asked, catalog, mode=Mode.ENFORCE if enforce or settings.enforce else None)
     asker, now = _agent(agent, team, age)
     came = rehearse(_call(request, header or [], data), asker, now, under, catalog)
     if isinstance(came, Unreadable):
@@ -62,11 +65,10 @@ def explain(  # noqa: PLR0913  # one parameter an option
 
 
 def _agent(name: str, team: str, age: int) -> tuple[Agent, datetime]:
-    from outgate.app.grounds import SystemClock
     from outgate.errors import ConfigError
     from outgate.intake.agents import Agent
 
-    now = SystemClock().now()
+    now = datetime.now(UTC)
     try:
         return Agent(id=name, team=team, since=now - timedelta(days=age)), now
     except (ValueError, OverflowError) as error:

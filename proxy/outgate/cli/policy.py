@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from outgate.digest import Json
     from outgate.policy.cases import Suite, Tried
     from outgate.policy.rule import Policy
+    from outgate.settings import Settings
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
 Services = Annotated[list[Path] | None, typer.Option("--services", help="Your own service files, or a folder of them.")]
 
@@ -101,14 +102,20 @@ def schema() -> None:
     typer.echo(json.dumps(policy_schema(), indent=2, ensure_ascii=False))
 
 
-def catalog_of(services: Sequence[Path] | None) -> Catalog:
-    """What is shipped, what the settings name, and what was given."""
+def settings_of() -> Settings:
+    """The user's own settings, where there are any."""
     import os
 
     from outgate.settings import load
+
+    return load(None, os.environ)
+
+
+def catalog_of(services: Sequence[Path] | None) -> Catalog:
+    """What is shipped, what the settings name, and what was given."""
     from outgate.stores.catalog_files import load_catalog
 
-    return load_catalog(*load(None, os.environ).services, *(services or ()))
+    return load_catalog(*settings_of().services, *(services or ()))
 
 
 def _complain(line: str) -> None:

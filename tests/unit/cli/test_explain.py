@@ -73,6 +73,16 @@ def test_an_enforced_policy_says_what_the_agent_reads(explain, tmp_path):
     assert "the agent reads   Not from here." in out
 
 
+def test_it_can_be_asked_as_if_enforced(explain):
+    assert "  answer   escalate\n" in explain(DELETE, "--enforce")[1]
+
+
+def test_without_a_policy_it_is_the_one_that_the_settings_name(explain, tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_text("outgate: settings/v1alpha\npolicy: deny-all\n")
+    assert "  answer   block\n" in explain(DELETE)[1]
+
+
 def test_a_rule_that_can_not_be_told_says_so(explain, tmp_path):
     (tmp_path / "p.yaml").write_text(
         written("- {id: a, match: {action: github.pulls/merge}, when: params.merge_method == 'x', effect: escalate}")
