@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from clients import indexes, vendors
+from clients import indexes, vendors, websocket
 from clients.git_host import GitHost
-from clients.lookalikes import ACKS, Acks, Answer, LookAlikes
+from clients.lookalikes import ACKS, PATIENCE, Acks, Answer, LookAlikes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,19 +17,28 @@ if TYPE_CHECKING:
 
     from clients.lookalikes import Ask
 
+MODERN = "modern.test"
+"""The one that speaks HTTP/2 as well."""
+
 NAMES = (
     "api.github.com", "github.com", "slack.com", "api.openai.com", "api.anthropic.com", "api.stripe.com", "pypi.org",
-    "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", ACKS,
+    "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", "corp.test", "echo.test", MODERN, ACKS,
 )  # fmt: skip
 BLOCK = bytes(range(256)) * 256
 """64 KiB that a download repeats."""
 
 
+TOGETHER = 12
+"""Requests that `/together` answers when all have come; more than a pool that is capped at a handful lets through."""
+
+
 class Downloads:
-    """https://download.test: `/bytes/<blocks>` and `/events`, both waiting for `?stream=` where it is given."""
+    """https://download.test: `/bytes/<blocks>` and `/events`, both waiting for `?stream=` where it is given;
+    `/ack/<stream>` for those who have one connection; `/together`."""
 
     def __init__(self, acks: Acks) -> None:
         self._acks = acks
+        self._together = threading.Barrier(TOGETHER)
 
     def service(self, ask: Ask) -> Answer:
         stream = parse_qs(ask.query).get("stream", [""])[0]
@@ -36,6 +47,10 @@ class Downloads:
             return Answer(kind=vendors.SSE, body=self._acks.each(stream, events) if stream else events)
         if ask.path.startswith("/bytes/"):
             return Answer(kind="application/octet-stream", body=self._bytes(int(ask.path.removeprefix("/bytes/")), stream))
+        if ask.path.startswith("/ack/"):
+            return self._acks.service(replace(ask, path=ask.path.removeprefix("/ack")))
+        if ask.path == "/together":
+            self._together.wait(PATIENCE)
         return Answer()
 
     def _bytes(self, blocks: int, stream: str) -> Iterator[bytes]:
@@ -59,5 +74,7 @@ def look_alikes(folder: Path) -> tuple[LookAlikes, GitHost]:
         "files.pythonhosted.org": indexes.pythonhosted,
         "registry.npmjs.org": indexes.npm,
         "download.test": Downloads(acks).service,
+        MODERN: Downloads(acks).service,
+        "echo.test": websocket.service,
     }
-    return LookAlikes(folder, NAMES, services, acks), git_host
+    return LookAlikes(folder, NAMES, services, acks, modern=MODERN), git_host

@@ -7,17 +7,19 @@ import hashlib
 import ssl
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 
 import trustme
+from clients.http2_host import Http2
 
 from outgate.digest import sent_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import BinaryIO
 
 ACKS = "acks.test"
 """Where a client says that it has read what a stream sent so far: `https://acks.test/<stream>`."""
@@ -30,7 +32,7 @@ MOST_BODY = 64 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """One request as it arrived. `body` is the SHA-256 of its bytes, transfer coding undone."""
+    """One request as it arrived; `content` is its body, transfer coding undone."""
 
     method: str
     scheme: str
@@ -39,8 +41,11 @@ class Seen:
     target: str
     version: str
     headers: tuple[tuple[str, str], ...]
-    body: str
-    length: int
+    content: bytes = field(repr=False)
+
+    @property
+    def body(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
 
     @property
     def digest(self) -> str:
@@ -51,6 +56,12 @@ class Seen:
     def line(self) -> str:
         """For people and for tests: `GET github.com/acme/site`."""
         return f"{self.method} {self.host}{self.target}"
+
+    @property
+    def ask(self) -> Ask:
+        path, _, query = self.target.partition("?")
+        headers = {name.lower(): value for name, value in self.headers}
+        return Ask(method=self.method, host=self.host, path=path, query=query, headers=headers, body=self.content)
 
     def header(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key.lower() == name]
@@ -77,6 +88,8 @@ class Answer:
     kind: str = "application/json"
     body: bytes | Iterable[bytes] = b'{"ok": true}'
     headers: tuple[tuple[str, str], ...] = ()
+    talk: Callable[[BinaryIO, BinaryIO], None] | None = None
+    """What goes on, on the same connection, after a 101."""
 
 
 type Service = Callable[[Ask], Answer]
@@ -117,9 +130,12 @@ class Acks:
 
 
 class LookAlikes:
-    """Use as a context manager. `services` are by host; a host without one answers `{"ok": true}`."""
+    """Use as a context manager. `services` are by host; a host without one answers `{"ok": true}`.
 
-    def __init__(self, folder: Path, names: Iterable[str], services: Mapping[str, Service], acks: Acks) -> None:
+    `modern` is the one name that speaks HTTP/2 as well.
+    """
+
+    def __init__(self, folder: Path, names: Iterable[str], services: Mapping[str, Service], acks: Acks, modern: str) -> None:
         self.names = tuple(names)
         self.acks = acks
         self.ca_file = folder / "look-alikes-ca.pem"
@@ -130,9 +146,13 @@ class LookAlikes:
         self.malformed: list[str] = []
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.ca_file)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate = authority.issue_cert(*self.names)
+        context, both = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
         context.set_alpn_protocols(["http/1.1"])
-        authority.issue_cert(*self.names).configure_cert(context)
+        both.set_alpn_protocols(["h2", "http/1.1"])
+        certificate.configure_cert(context)
+        certificate.configure_cert(both)
+        context.sni_callback = lambda connection, name, _: setattr(connection, "context", both) if name == modern else None
         self._servers = (_Server("https", self, context), _Server("http", self, None))
         self._threads = [threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True) for server in self._servers]
 
@@ -220,6 +240,30 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
 
+    def handle(self) -> None:
+        if isinstance(self.connection, ssl.SSLSocket):
+            self.connection.do_handshake()
+            if self.connection.selected_alpn_protocol() == "h2":
+                Http2(self.connection, self._answer_http2).serve()
+                return
+        super().handle()
+
+    def _answer_http2(self, fields: list[tuple[str, str]], body: bytes) -> Answer:
+        said, owner = dict(fields), self.server.owner
+        host, port = _host_and_port(said[":authority"], said[":scheme"])
+        seen = Seen(
+            method=said[":method"],
+            scheme=said[":scheme"],
+            host=host,
+            port=port,
+            target=said[":path"],
+            version="HTTP/2",
+            headers=tuple((name, value) for name, value in fields if not name.startswith(":")),
+            content=body,
+        )
+        owner.remember(seen)
+        return owner.answer(seen.ask)
+
     def handle_one_request(self) -> None:
         self.raw_requestline = self.rfile.readline(65537)
         if not self.raw_requestline:
@@ -236,24 +280,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             body = self._body()
         finally:
-            self.server.owner.remember(self._seen(body))
-        path, _, query = self.path.partition("?")
-        ask = Ask(
-            method=self.command,
-            host=self._host()[0],
-            path=path,
-            query=query,
-            headers={name.lower(): value for name, value in self.headers.items()},
-            body=body,
-        )
-        self._send(self.server.owner.answer(ask))
-
-    def _host(self) -> tuple[str, int]:
-        host, _, port = self.headers.get("Host", "").lower().partition(":")
-        return host, int(port) if port else 443 if self.server.scheme == "https" else 80
+            seen = self._seen(body)
+            self.server.owner.remember(seen)
+        self._send(self.server.owner.answer(seen.ask))
 
     def _seen(self, body: bytes) -> Seen:
-        host, port = self._host()
+        host, port = _host_and_port(self.headers.get("Host", ""), self.server.scheme)
         return Seen(
             method=self.command,
             scheme=self.server.scheme,
@@ -262,8 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
             target=self.path,
             version=self.request_version,
             headers=tuple(self.headers.items()),
-            body=hashlib.sha256(body).hexdigest(),
-            length=len(body),
+            content=body,
         )
 
     def _body(self) -> bytes:
@@ -291,7 +322,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.kind)
         for name, value in answer.headers:
             self.send_header(name, value)
-        if isinstance(answer.body, bytes):
+        if answer.talk:
+            self.end_headers()
+            self.close_connection = True
+            answer.talk(self.rfile, self.wfile)
+        elif isinstance(answer.body, bytes):
             if answer.status != 204:
                 self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
@@ -312,3 +347,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format, *args) -> None:  # noqa: A002  # the signature is the base class's
         pass
+
+
+def _host_and_port(authority: str, scheme: str) -> tuple[str, int]:
+    host, _, port = authority.lower().partition(":")
+    return host, int(port) if port else 443 if scheme == "https" else 80

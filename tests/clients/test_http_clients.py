@@ -97,6 +97,6 @@ def test_what_the_service_gets_is_what_was_decided(gate: Gate, services: LookAli
     (seen,) = services.seen
     (decided,) = gate.decisions()
     assert (seen.digest, seen.header("accept"), seen.header("x-two")) == (decided.sent, ["x/y"], ["1"])
-    assert seen.length == decided.outcome["sent"] == 3
+    assert len(seen.content) == decided.outcome["sent"] == 3
     assert decided.outcome["body"].endswith(seen.body)
     assert [name for name, _ in seen.headers if name.lower().startswith(("proxy-", "outgate-"))] == []

@@ -1,0 +1,76 @@
+"""Streams of every kind: what is sent arrives before what comes after it, whole, both ways, many at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from clients.everything import BLOCK, MODERN, TOGETHER
+from clients.under_gate import AGENTS, PYTHON
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clients.lookalikes import LookAlikes
+    from clients.under_gate import Gate
+
+TELL = "Not from here. Ask ops@acme.example."
+
+
+def test_node_reads_events_as_they_come(gate: Gate):
+    ran = gate.run("node", AGENTS / "fetch_stream.mjs", "run-node")
+    assert ran.lines == [[f"event {n}" for n in range(1, 6)]], (ran.stdout, ran.stderr)
+
+
+def test_a_large_download_begins_before_it_ends_and_is_whole(gate: Gate):
+    blocks = 512
+    ran = gate.run(PYTHON, AGENTS / "download.py", blocks, "run-download")
+    assert ran.stdout.split() == [hashlib.sha256(BLOCK * blocks).hexdigest(), str(blocks * len(BLOCK))], ran.stderr
+    download = next(one for one in gate.decisions() if "download.test" in one.line)
+    assert download.outcome["received"] == blocks * len(BLOCK)
+
+
+def test_a_client_that_leaves_a_stream_leaves_a_record(gate: Gate, services: LookAlikes):
+    ran = gate.run("sh", "-c", "curl -sSN 'https://download.test/events' | head -n 2; curl -sS https://other.test/after")
+    assert "id: 1" in ran.stdout
+    assert json.loads(ran.stdout.splitlines()[-1]) == {"ok": True}
+    assert len(services.seen) == len(gate.decisions()) == 2
+
+
+def test_an_upload_arrives_whole(gate: Gate, services: LookAlikes, work: Path):
+    content = BLOCK * 320
+    (work / "large").write_bytes(content)
+    ran = gate.run("curl", "-sS", "-T", "large", "https://download.test/put")
+    assert ran.code == 0, ran.stderr
+    (seen,), (decided,) = services.seen, gate.decisions()
+    assert seen.content == content
+    assert (decided.outcome["sent"], decided.outcome["body"]) == (len(content), f"sha256:{seen.body}")
+
+
+def test_many_at_once_wait_for_each_other(gate: Gate):
+    """The service answers none before all have come: a pool that is capped below their number would never end."""
+    ran = gate.run(PYTHON, AGENTS / "together.py", TOGETHER)
+    assert ran.lines == [[200] * TOGETHER], (ran.stdout, ran.stderr)
+
+
+def test_a_client_of_http2_alone_is_served_refused_and_streamed_to_on_one_connection(gate: Gate, services: LookAlikes):
+    rule = f'{{id: no-deletes, match: {{method: DELETE}}, effect: block, tell: "{TELL}"}}'
+    ran = gate.run("node", AGENTS / "http2_only.mjs", "run-http2", options=("--policy", gate.policy(rule)))
+    ((plain, deleted, events),) = ran.lines
+    assert (plain["status"], events["status"], deleted["status"]) == (200, 200, 403)
+    assert json.loads(deleted["text"])["message"] == TELL
+    assert events["text"].count("data: event") == 5
+    assert {(seen.host, seen.version) for seen in services.seen} == {(MODERN, "HTTP/2")}
+    assert len(services.seen) == len(gate.decisions()) - 1 == 2 + 5
+
+
+def test_a_websocket_is_decided_by_its_handshake_and_then_relayed(gate: Gate, services: LookAlikes):
+    rule = f'{{id: no-talk, when: request.path == "/secret", effect: block, tell: "{TELL}"}}'
+    both = f"python {AGENTS}/talk.py wss://echo.test/open; python {AGENTS}/talk.py wss://echo.test/secret"
+    ran = gate.run("sh", "-c", both, options=("--policy", gate.policy(rule)))
+    talked, refused = ran.lines
+    assert talked == ["one", "two" * 100]
+    assert refused["status"] == 403
+    assert TELL in refused["error"]
+    assert services.lines() == ["GET echo.test/open"]
