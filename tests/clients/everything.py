@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 MODERN = "modern.test"
 """The one that speaks HTTP/2 as well."""
 
+CORPORATE = "corp.test"
+"""The one that the operator's table says nothing of: it is reached by a company's own proxy."""
+
 NAMES = (
     "api.github.com", "github.com", "slack.com", "api.openai.com", "api.anthropic.com", "api.stripe.com", "pypi.org",
-    "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", "corp.test", "echo.test", MODERN, ACKS,
+    "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", CORPORATE, "echo.test", MODERN, ACKS,
 )  # fmt: skip
 BLOCK = bytes(range(256)) * 256
 """64 KiB that a download repeats."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clients.everything import CORPORATE
+
 from outgate.stores.logs import all_receipts, log_folder
 
 if TYPE_CHECKING:
@@ -172,6 +174,8 @@ class Gate:
     def _config(self) -> Path:
         path = self.folder / "config.yaml"
         place = {"address": self.services.address, "ca": str(self.services.ca_file)}
-        places = dict.fromkeys(self.services.names, place) | {"plain.test": {"address": self.services.plain_address}}
+        places = dict.fromkeys((name for name in self.services.names if name != CORPORATE), place) | {
+            "plain.test": {"address": self.services.plain_address}
+        }
         path.write_text(json.dumps({"outgate": "settings/v1alpha", "destinations": places}))  # JSON is YAML
         return path

@@ -18,7 +18,7 @@ async def main():
     try:
         print(json.dumps([said async for said in talk(sys.argv[1])]))
     except aiohttp.WSServerHandshakeError as error:
-        print(json.dumps({"status": error.status, "error": str(error)}))
+        print(json.dumps({"status": error.status, "decision": error.headers["Outgate-Decision"]}))
 
 
 asyncio.run(main())
