@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOST_SEGMENT = 16 * 1024 * 1024
 MOST_GROUP = 256
 """Receipts under one signature: bounds what one checkpoint's reader must hold, and how long the first of them waits."""
+PATIENCE = 0.05
+"""Seconds that an outcome waits for a decision to be written with: nothing waits for it, and each write costs an fdatasync."""
 MOST_WAITING = 64 * 1024 * 1024
 """Bytes not yet on the disk. Beyond, nothing more is decided; outcomes of what was let out are always taken."""
 
@@ -63,7 +65,8 @@ class FileJournal:
         self._written = 0
         self._chain = Chain(writer)
         self._tree = Tree()
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._patient: list[_Waiting] = []
         self._waiting = 0
         self._broken: str | None = None
         self._thread = Thread(target=self._run, name=f"log {writer}", daemon=True)
@@ -90,16 +93,28 @@ class FileJournal:
             raise UnavailableError(self._broken)
         if self._waiting > MOST_WAITING and body.get("type") != "outcome":
             raise UnavailableError("the disk is too slow: too many receipts wait to be written")
-        done: asyncio.Future[Stamp] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Stamp] = loop.create_future()
         seq, line = self._chain.seal(body)
         self._waiting += len(line)
-        self._queue.put(_Waiting(seq=seq, line=line, done=done))
+        self._patient.append(_Waiting(seq=seq, line=line, done=done))
+        if body.get("type") != "outcome":
+            self._hand_over()
+        elif len(self._patient) == 1:
+            loop.call_later(PATIENCE, self._hand_over)
         return done
+
+    def _hand_over(self) -> None:
+        """Give the thread all that there is, in order; nothing, where it went meanwhile."""
+        if self._patient:
+            self._queue.put(self._patient)
+            self._patient = []
 
     async def close(self) -> None:
         """Refuse all that follows, write what waits, let the lock go."""
         if self._broken is None:
             self._broken = "the log is closed"
+        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -120,7 +135,7 @@ class FileJournal:
         first = self._queue.get()
         group: list[_Waiting] = []
         while first is not None:
-            group.append(first)
+            group += first
             if len(group) >= MOST_GROUP:
                 return group
             try:
