@@ -156,7 +156,7 @@ def test_an_interrupt_that_is_typed_comes_once_and_the_gate_lives_on(own, termin
     script = (
         "import signal\nn = []\nsignal.signal(signal.SIGINT, lambda *_: n.append(1))\n"
         + READY
-        + "signal.pause(); print('got', len(n))\ninput()"
+        + "while not n: signal.sigtimedwait([], 0.01)\nprint('got', len(n))\ninput()"
     )
     terminal.type(line(own, script, unfenced=unfenced))
     terminal.until("ready")
