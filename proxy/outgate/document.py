@@ -88,21 +88,24 @@ def _refuse_shapes(text: str, source: str) -> None:
     found: list[Problem] = []
     depth = 0
     for event in yaml.parse(text, Loader=_CoreLoader):
-        line, column = _place(event.start_mark)
         match event:
             case yaml.AliasEvent():
-                message = f"alias '*{event.anchor}' is not allowed here, write the value out"
-                found.append(Problem(source=source, line=line, column=column, message=message))
+                found.append(_problem(source, event, f"alias '*{event.anchor}' is not allowed here, write the value out"))
             case yaml.CollectionStartEvent():
                 depth += 1
+                if depth > DEEPEST:
+                    raise ConfigError(_problem(source, event, f"nested deeper than {DEEPEST} levels"))
             case yaml.CollectionEndEvent():
                 depth -= 1
             case _:
                 pass
-        if depth > DEEPEST:
-            raise ConfigError(Problem(source=source, line=line, column=column, message=f"nested deeper than {DEEPEST} levels"))
     if found:
         raise ConfigError(*found)
+
+
+def _problem(source: str, event: yaml.Event, message: str) -> Problem:
+    line, column = _place(event.start_mark)
+    return Problem(source=source, line=line, column=column, message=message)
 
 
 @dataclass(slots=True, kw_only=True)

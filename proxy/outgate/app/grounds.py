@@ -57,6 +57,8 @@ class Grounds:
     policy: Policy
     trust: Trust
     inherited: Inherited
+    public: tuple[bytes, ...]
+    """PEM: the roots that this system and certifi vouch for."""
     policy_folders: tuple[Path, ...]
     """Where the operator's own policies are: an agent may read them, and not write there."""
 
@@ -67,11 +69,16 @@ class Grounds:
             return self.settings.destinations
         return behind(via_of(self.inherited.via.url), self.inherited.bypass, self.settings.destinations)
 
+    @property
+    def roots(self) -> tuple[bytes, ...]:
+        """All that is trusted, PEM, each file once."""
+        return tuple(dict.fromkeys((*self.public, *self.inherited.roots.values())))
+
     def added_roots(self) -> tuple[str, ...]:
         """The files that the environment names, `VARIABLE=path`, once each, of those that hold what the usual ones don't."""
-        usual = {block for pem in public_roots() for block in pem_blocks(pem)}
-        adding = {key.partition("=")[2]: key for key, pem in self.inherited.roots.items() if not pem_blocks(pem) <= usual}
-        return tuple(adding.values())
+        usual = frozenset[bytes]().union(*map(pem_blocks, self.public))
+        adding = {pem: key for key, pem in self.inherited.roots.items() if pem not in self.public}
+        return tuple(key for pem, key in adding.items() if not pem_blocks(pem) <= usual)
 
 
 def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False) -> Grounds:
@@ -91,5 +98,6 @@ def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enfor
         policy=load_policies(names, catalog, mode=mode),
         trust=trust,
         inherited=inherited(trust, environ),
+        public=public_roots(),
         policy_folders=tuple(Path(name).resolve().parent for name in names if Path(name).is_file()),
     )

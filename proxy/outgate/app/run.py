@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import shutil
 from collections import Counter
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from outgate.app.grounds import SystemClock, entropy, grounds
 from outgate.ca.authority import make_authority
-from outgate.ca.roots import public_roots
 from outgate.ca.trust import Spot, environment, trust_files
 from outgate.errors import ConfigError, UnavailableError
 from outgate.fence.direct import relay
@@ -261,7 +261,7 @@ class _Run:
         from outgate.mitm.link import Limits
 
         table = self.found.destinations
-        bundle = write_bundle(self.found.state / "trust", self._roots())
+        bundle = write_bundle(self.found.state / "trust", self.found.roots)
         engine = Engine(
             gate=gate,
             authority=authority,
@@ -274,6 +274,7 @@ class _Run:
             limits=replace(Limits(), body=self.found.settings.body_limit),
         )
         await engine.start()
+        gc.enable()
         stack.push_async_callback(engine.stop, timedelta(0))
         return engine
 
@@ -324,11 +325,10 @@ class _Run:
         child = environment(self.found.trust, self.found.environ, spot)
         if self.command.fenced:
             child = without_channels(child, self.asked.shares)
-        files = trust_files(self.found.trust, spot, ours=authority.pem, roots=self._roots(), wgetrc=self.found.inherited.wgetrc)
+        files = trust_files(
+            self.found.trust, spot, ours=authority.pem, roots=self.found.roots, wgetrc=self.found.inherited.wgetrc
+        )
         self.command.release(self.asked.command, environ=child, files=files, cwd=Path.cwd())
-
-    def _roots(self) -> tuple[bytes, ...]:
-        return (*public_roots(), *self.found.inherited.roots.values())
 
     async def _attended(self, gate: Gate, agent: Agent) -> int:
         """Wait for the command, and write down what tries to get around us meanwhile."""

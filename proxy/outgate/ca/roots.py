@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import certifi
@@ -25,7 +26,7 @@ SYSTEM_BUNDLES = (
 def certificates(pem: bytes) -> list[x509.Certificate]:
     """Every certificate in these PEM blocks, once each, in order. A block that holds no certificate is no root."""
     found: dict[bytes, x509.Certificate] = {}
-    for block in BLOCK.findall(pem):
+    for block in dict.fromkeys(BLOCK.findall(pem)):
         certificate = _certificate(block)
         if certificate is not None:
             found.setdefault(certificate.public_bytes(Encoding.DER), certificate)
@@ -37,6 +38,7 @@ def pem_blocks(pem: bytes) -> frozenset[bytes]:
     return frozenset(b"".join(block.split()) for block in BLOCK.findall(pem))
 
 
+@lru_cache(maxsize=1024)  # several variables name the same few files, and several parts of a start read them
 def _certificate(block: bytes) -> x509.Certificate | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # old roots with odd serial numbers are still roots

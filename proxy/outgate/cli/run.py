@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,6 +29,7 @@ def run(  # noqa: PLR0913  # one parameter an option
     metrics: Annotated[str | None, typer.Option(help="Serve Prometheus metrics: a socket's path or host:port.")] = None,
 ) -> None:
     """Run CMD with every request mapped, decided and recorded. Exits with CMD's own code."""
+    gc.disable()  # until the gate is ready, which freezes what is there: nothing that a start makes is garbage
     from outgate.app.run import RunAsk, run_agent
     from outgate.cli.summary import closing, opening_lines
 
@@ -46,6 +48,9 @@ def run(  # noqa: PLR0913  # one parameter an option
         fenced=not no_fence,
         metrics=metrics,
     )
-    report = run_agent(asked, opening=lambda begun: say(opening_lines(begun)))
+    try:
+        report = run_agent(asked, opening=lambda begun: say(opening_lines(begun)))
+    finally:
+        gc.enable()
     say(closing(report))
     raise SystemExit(report.code)

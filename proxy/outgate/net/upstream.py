@@ -52,20 +52,29 @@ def write_bundle(folder: Path, roots: Iterable[bytes]) -> Path:
     The file is named by its content, so that gates with different roots share a folder. Raises ConfigError where there is no
     certificate at all, UnavailableError where the folder can't be written.
     """
-    known = dict.fromkeys(found for pem in roots for found in _certificates(pem.decode("latin-1")))
+    blocks = dict.fromkeys(found for pem in dict.fromkeys(roots) for found in _blocks(pem.decode("latin-1")))
+    known = list(blocks) if _all_read("\n".join(blocks), len(blocks)) else [block for block in blocks if _all_read(block, 1)]
     if not known:
         raise ConfigError("no root certificate on this machine, install the package ca-certificates")
     text = "\n".join(known) + "\n"
     return _written(folder, f"upstream-{sha256(text.encode()).removeprefix('sha256:')[:16]}.pem", text)
 
 
-def _certificates(pem: str) -> Iterator[str]:
-    """One spelling of each. A block that OpenSSL would not read is no root, and would spoil the others' file."""
+def _blocks(pem: str) -> Iterator[str]:
+    """One spelling of each certificate."""
     for block in _CERTIFICATE.findall(pem):
-        with suppress(ValueError, ssl.SSLError):
-            der = ssl.PEM_cert_to_DER_cert(block)
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=der)
-            yield ssl.DER_cert_to_PEM_cert(der).strip()
+        with suppress(ValueError):
+            yield ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(block)).strip()
+
+
+def _all_read(pem: str, count: int) -> bool:
+    """Whether OpenSSL reads as many. A block that it would not read is no root, and would spoil the others' file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=pem)
+    except (ValueError, ssl.SSLError):
+        return False
+    return context.cert_store_stats()["x509"] == count
 
 
 def _written(folder: Path, name: str, text: str) -> Path:
