@@ -154,10 +154,11 @@ def read_param(param: Param, arguments: Arguments) -> Value | Unclear | None:
     found = arguments.values(param.source)
     if param.kind == "list":
         return _texts(found) if found else None
-    said = {repr(value): value for value in found}
-    if len(said) != 1:
-        return UNCLEAR if said else None
-    (value,) = said.values()
+    if not found:
+        return None
+    if len(found) > 1 and len({repr(value) for value in found}) > 1:
+        return UNCLEAR
+    value = found[0]
     if value is None:
         return None
     return _money(value, param, arguments) if param.kind == "money" else _TYPED[param.kind](value)
@@ -190,8 +191,12 @@ def _walk(value: JsonValue, path: tuple[str, ...]) -> Iterator[JsonValue]:
 
 def _has_variant(value: dict[str, JsonValue], name: str) -> bool:
     """Whether a key differs from a name in case alone: some servers (Go's) take it for the same, others don't."""
-    folded = name.casefold()
-    return any(key != name and len(key) == len(name) and key.casefold() == folded for key in value)
+    size, folded = len(name), name.casefold()
+    # the loop is written out: this runs for every parameter of every request
+    for key in value:  # noqa: SIM110
+        if len(key) == size and key != name and key.casefold() == folded:
+            return True
+    return False
 
 
 def _text(value: JsonValue) -> str | Unclear:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -10,8 +11,9 @@ from outgate.actions.action import Access, Tier
 from outgate.actions.router import HostRouter, Router
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from outgate.actions.router import Found
     from outgate.intake.request import Request
 
 type Kind = Literal["string", "int", "bool", "money", "list"]
@@ -121,7 +123,17 @@ class Service:
     """Methods whose `otherwise` its file says: mapped. The others are guesses."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """What is known of a host: the service that it belongs to, and the protocols that it is declared to speak."""
+
+    rest: Service | None
+    git: Service | None
+    mcp: Service | None
+
+
 GENERIC = "http"
+_HOSTS_AT_HAND = 1024
 
 
 class Catalog:
@@ -137,6 +149,8 @@ class Catalog:
         for service in services:
             for host in service.hosts:
                 self._hosts[service.speaks].add(host, service)
+        self.at = lru_cache(maxsize=_HOSTS_AT_HAND)(self._at)
+        """Whose host an authority is. A port counts: `api.x.test` is the default port's, `api.x.test:8443` another's."""
 
     def services(self) -> tuple[str, ...]:
         """Names of services, sorted. `http` is what no service file knows."""
@@ -150,14 +164,10 @@ class Catalog:
         """Every parameter that some operation has, and its kind."""
         return self._params
 
-    def service_at(self, request: Request, speaks: Speaks) -> Service | None:
-        """Whose host a request is for. A port counts: `api.x.test` is the default port's, `api.x.test:8443` another's."""
-        found = self._hosts[speaks].find(request.authority)
-        return None if found is None else found.value
-
     def auth_of(self, request: Request) -> Auth | None:
         """Where this request may carry its credentials; None where nobody said so."""
-        found = [service.auth for speaks in self._hosts if (service := self.service_at(request, speaks)) is not None]
+        spoken = self.at(request.authority)
+        found = [service.auth for service in (spoken.rest, spoken.git, spoken.mcp) if service is not None]
         if not found:
             return None
         return Auth(
@@ -165,6 +175,13 @@ class Catalog:
             query=frozenset().union(*(auth.query for auth in found)),
             keys=frozenset().union(*(auth.keys for auth in found)) if all(auth.keys for auth in found) else frozenset(),
         )
+
+    def _at(self, authority: str) -> Spoken:
+        found = {speaks: None if match is None else match.value for speaks, match in self._matches(authority)}
+        return Spoken(rest=found["rest"], git=found["git"], mcp=found["mcp"])
+
+    def _matches(self, authority: str) -> Iterator[tuple[Speaks, Found[Service] | None]]:
+        return ((speaks, router.find(authority)) for speaks, router in self._hosts.items())
 
 
 def fallback(service: str, method: str) -> Operation:

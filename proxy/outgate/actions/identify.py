@@ -37,27 +37,26 @@ def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
     A host that is declared for a protocol speaks it; a host that belongs to a service is read by its file; of any other
     host git and MCP are recognised, as guesses; what is left is `http.` and its method.
     """
-    service = catalog.service_at(request, "rest")
-    if git.speaks(request) and (service is None or catalog.service_at(request, "git") is not None):
-        return git.identify(request, declared=catalog.service_at(request, "git") is not None)
-    spoken = catalog.service_at(request, "mcp") is not None
-    if spoken or (service is None and jsonrpc.may_be_jsonrpc(request)):
-        called = jsonrpc.identify(request, declared=spoken)
+    known = catalog.at(request.authority)
+    if (known.rest is None or known.git is not None) and git.speaks(request):
+        return git.identify(request, declared=known.git is not None)
+    if known.mcp is not None or (known.rest is None and jsonrpc.may_be_jsonrpc(request)):
+        called = jsonrpc.identify(request, declared=known.mcp is not None)
         if called:
             return called
-    return (_generic(request),) if service is None else _rest(request, service)
+    return (_generic(request),) if known.rest is None else _rest(request, known.rest)
 
 
 def wants_body(request: Request, catalog: Catalog) -> bool:
     """Whether `identify` must see the body to say what the request does."""
-    service = catalog.service_at(request, "rest")
-    if git.speaks(request) and (service is None or catalog.service_at(request, "git") is not None):
+    known = catalog.at(request.authority)
+    if (known.rest is None or known.git is not None) and git.speaks(request):
         return git.wants_body(request)
-    if catalog.service_at(request, "mcp") is not None:
+    if known.mcp is not None:
         return request.method == "POST"
-    if service is None:
+    if known.rest is None:
         return jsonrpc.may_be_jsonrpc(request)
-    return any(route.value.reads_body for route in _routes(request, service) if route is not None)
+    return any(route.value.reads_body for route in _routes(request, known.rest) if route is not None)
 
 
 def _method(request: Request) -> str:

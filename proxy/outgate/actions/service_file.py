@@ -49,11 +49,11 @@ _PLACES: tuple[str, ...] = get_args(Place.__value__)
 _PROTOCOLS: Mapping[str, tuple[Operation, ...]] = {"git": git.OPERATIONS, "mcp": jsonrpc.OPERATIONS}
 _ALL_METHODS = (*METHODS, WEBSOCKET)
 
-_TOP = {
+TOP_KEYS = {
     *("outgate", "service", "adds-to", "title", "docs", "speaks", "hosts", "auth", "bodies"),
     *("resources", "otherwise", "operations", "examples"),
 }
-_OPERATION_KEYS = {"on", "access", "tier", "why", "resource", "params", "worse", "egress"}
+OPERATION_KEYS = {"on", "access", "tier", "why", "resource", "params", "worse", "egress"}
 _EXAMPLE_KEYS = {"request", "headers", "json", "form", "text", "is", "resource", "access", "tier", "params"}
 
 
@@ -147,7 +147,7 @@ def compile_catalog(documents: Iterable[Document]) -> Catalog:
 
 def _declare(root: _At, whole: _Whole) -> None:
     """Find what each service is, before anything is added to it."""
-    for _ in root.items(_TOP):
+    for _ in root.items(TOP_KEYS):
         pass
     if not isinstance(root.value, dict):
         root.say("a service file starts with `outgate: service/v1alpha`")
@@ -234,7 +234,7 @@ def _operations(at: _At, draft: _Draft, whole: _Whole) -> None:
         if not _OPERATION.fullmatch(name) or name in {UNREADABLE, *_ALL_METHODS} or name in draft.operations:
             inside.say(f"'{name}' can't be an operation's name here, or is one already", key=True)
             continue
-        for _ in inside.items(_OPERATION_KEYS):
+        for _ in inside.items(OPERATION_KEYS):
             pass
         _routes(name, inside, draft, whole)
 

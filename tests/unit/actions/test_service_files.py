@@ -3,6 +3,7 @@ from asked import asked
 
 from outgate.actions.action import Money
 from outgate.actions.identify import identify
+from outgate.actions.service_file import OPERATION_KEYS, TOP_KEYS, compile_catalog
 from outgate.document import parse
 from outgate.stores.catalog_files import load_catalog
 from outgate.stores.shipped import shipped
@@ -70,3 +71,20 @@ def test_a_name_of_stripe_follows_from_its_method_and_path():
     for operation in CATALOG.operations():
         if operation.service == "stripe" and operation.operation[0].isupper() and not operation.operation.isupper():
             assert operation.operation.startswith(("Get", "Post", "Delete"))
+
+
+def test_the_example_of_the_readme_compiles_and_its_examples_hold():
+    text = shipped("rules", "services", "README.md").read_text(encoding="utf-8")
+    document = parse(text.partition("```yaml\n")[2].partition("```")[0], "README.md")
+    catalog = compile_catalog([document])
+    for example in document.value["examples"]:
+        request = asked(example["request"], **{k: example[k] for k in ("json",) if k in example})
+        (action,) = identify(request, catalog)
+        assert action.name == example["is"]
+        assert {name: said(action.params[name]) for name in example.get("params", {})} == example.get("params", {})
+
+
+def test_the_readme_names_every_key():
+    text = shipped("rules", "services", "README.md").read_text(encoding="utf-8")
+    for key in TOP_KEYS | OPERATION_KEYS:
+        assert f"`{key}`" in text or f"`{key}: " in text

@@ -47,11 +47,13 @@ def _operation(service: str, name: str, access: Access, tier: Tier, why: str) ->
 
 def egress(service: str, body: JsonValue) -> tuple[Action, ...]:
     """Give one action for each place that the provider is sent to, in the order of the body."""
-    known = {operation.operation: operation for operation in operations(service)}
     found: dict[tuple[str, str, str], int] = {}
     for place in _places(body):
         key = place if place in found or len(found) < MOST else (UNREADABLE_PLACE, "", "")
         found[key] = found.get(key, 0) + 1
+    if not found:
+        return ()
+    known = {operation.operation: operation for operation in operations(service)}
     return tuple(_action(known[name], resource, via, count) for (name, resource, via), count in found.items())
 
 
