@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ def clean(text: str) -> str:
 def cut(text: str, width: int) -> str:
     """At most `width` characters; an ellipsis says that there was more."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def wrapped(text: str, lead: str, width: int = 80) -> Iterator[str]:
+    """Lines of at most `width`, after `lead` and then as far in."""
+    yield from textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=" " * len(lead))
 
 
 def columns(rows: Sequence[tuple[str, ...]], widest: tuple[int, ...]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outgate.cli.text import clean
+from outgate.cli.text import clean, wrapped
 from outgate.errors import ConfigError, EvidenceError, Problem
 from outgate.keys.ed25519 import VerifyKey, parse_vkey
 from outgate.settings import state_folder
@@ -74,12 +74,14 @@ def _key(given: str) -> VerifyKey:
 
 def _said(verdict: Verdict, key: VerifyKey, *, own: bool) -> Iterator[str]:
     for first, problem in enumerate(verdict.problems):
-        yield ("bad  " if not first else INDENT) + clean(problem)
+        yield from wrapped(clean(problem), "bad  " if not first else INDENT)
     if verdict.good:
-        yield "ok   " + _counted(verdict) + f", chain whole, signatures good, by {key.name}"
-    yield from (INDENT + line for line in _notes(verdict))
+        yield "ok   " + _counted(verdict)
+        yield INDENT + f"chain whole, signatures good, by {key.name}"
+    for note in _notes(verdict):
+        yield from wrapped(note, INDENT)
     if own:
-        yield INDENT + "checked with the key beside the log: give one that you keep elsewhere with --key"
+        yield INDENT + "by the key beside the log; with --key, by one that you keep elsewhere"
 
 
 def _counted(verdict: Verdict) -> str:
