@@ -24,7 +24,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.websocket import WebSocketData
 
 from outgate.gate import Admitted, Refused
-from outgate.intake.request import NoBody, Unreadable, UnreadBody, WholeBody
+from outgate.intake.request import BODY_HEAD, NoBody, Unreadable, UnreadBody, WholeBody
 from outgate.mitm import translate
 from outgate.mitm.enforce import BreachError, Failure
 from outgate.mitm.wire import Connect, DecideHook, RefusedHead, Upstream, wire_of
@@ -105,9 +105,10 @@ class Exchange(HttpStream):
         gathering = self._gathering
         assert gathering is not None
         if isinstance(event, RequestData) and not gathering.add(event.data):
-            self.call.body = UnreadBody(length=self.call.length, too_large=True)
+            content = gathering.content()
+            self.call.body = UnreadBody(length=self.call.length, too_large=True, head=content[:BODY_HEAD])
             self.client_state = self._stream
-            yield from self._decide(gathering.content())
+            yield from self._decide(content)
         elif isinstance(event, RequestEndOfMessage):
             content = gathering.content()
             self.call.body = WholeBody(content) if content else NoBody()

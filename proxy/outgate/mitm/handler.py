@@ -233,9 +233,9 @@ class Handler(LiveConnectionHandler):
 
     def _do(self, command: commands.Command) -> None:  # noqa: C901  # one case a command
         match command:
-            case commands.SendData(connection=connection, data=data):
-                if connection in self.transports:
-                    self._out.setdefault(connection, []).append(data)
+            case commands.SendData():
+                if command.connection in self.transports:
+                    self._out.setdefault(command.connection, []).append(command.data)
             case DecideHook():
                 self._spawn(self._decide(command))
             case commands.OpenConnection(connection=connection):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import h11
 from mitmproxy import http
+from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -17,14 +17,26 @@ from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
+    ResponseHeaders,
     ResponseProtocolError,
     ResponseTrailers,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server, make_body_reader
 
-from outgate.intake.reading import read_connect
 from outgate.intake.request import Tunnel, Unreadable
-from outgate.mitm.translate import declared_length, received, unparsed
+from outgate.mitm.enforce import BreachError
+from outgate.mitm.heads import (
+    END_OF_HEAD,
+    NOT_HTTP,
+    body_size,
+    closes,
+    may_be_http,
+    parse_head,
+    request_head,
+    response_head,
+    tunnel_of,
+)
+from outgate.mitm.translate import unparsed
 from outgate.mitm.wire import Becomes, RefusedHead, wire_of
 
 if TYPE_CHECKING:
@@ -33,80 +45,21 @@ if TYPE_CHECKING:
 
     from outgate.mitm.link import Limits
 
-_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
-_STARTS_LIKE_HTTP: Final = re.compile(_TOKEN + rb"{1,32}(?: |\Z)")
-_REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb"{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])")
-_ABSOLUTE: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
-_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _LINGER: Final = 2.0
 """Seconds that a client gets to read our last word, before what it still sends resets the connection."""
-
-NOT_HTTP: Final = Unreadable(status=400, why="This is not HTTP: the egress gate passes HTTP and HTTPS on, and nothing else.")
-_BAD_LINE: Final = Unreadable(status=400, why="The request line is malformed.")
-_BAD_FIELDS: Final = Unreadable(status=400, why="A header line is malformed.")
-_BAD_ENDS: Final = Unreadable(status=400, why="A line of the request's head ends in something other than CR LF.")
-_BAD_LENGTH: Final = Unreadable(status=400, why="The length of the request's body can be read in two ways.")
-_BAD_TUNNEL: Final = Unreadable(status=400, why="CONNECT has a body.")
 _TOO_LARGE: Final = Unreadable(status=431, why="The request's head is too large.")
 
 
-def may_be_http(data: bytes) -> bool:
-    """Whether a request line may begin like this."""
-    return not data or bool(_STARTS_LIKE_HTTP.match(data))
-
-
-def parse_head(head: bytes) -> http.Request | Unreadable:
-    """Split a head, blank line included, into what it says. Only what separates its parts is judged here."""
-    lines = head[:-4].split(b"\r\n")
-    if not head.endswith(b"\r\n\r\n") or any(b"\n" in line or b"\r" in line for line in lines):
-        return _BAD_ENDS
-    line = _REQUEST_LINE.fullmatch(lines[0])
-    if line is None:
-        return _BAD_LINE
-    fields = []
-    for field in lines[1:]:
-        name, colon, value = field.partition(b":")
-        if not name or not colon:
-            return _BAD_FIELDS
-        fields.append((name, value.strip(b" \t")))
-    method, target, minor = line.groups()
-    scheme, authority, path = _split(method, target)
-    version = b"HTTP/1." + minor
-    return received(method=method, scheme=scheme, authority=authority, path=path, version=version, fields=tuple(fields))
-
-
-def body_size(request: http.Request) -> int | Unreadable | None:
-    """Give a request's body length, None if it is chunked (RFC 9112, section 6.3, without its leniency)."""
-    fields = request.headers.fields
-    lengths = [value for name, value in fields if name.lower() == b"content-length"]
-    codings = [value for name, value in fields if name.lower() == b"transfer-encoding"]
-    if not codings and not lengths:
-        return 0
-    if codings:
-        chunked = len(codings) == 1 and codings[0].lower() == b"chunked" and not lengths and request.is_http11
-        return None if chunked else _BAD_LENGTH
-    length = declared_length(fields)
-    return _BAD_LENGTH if length is None else length
-
-
-def _tunnel(request: http.Request) -> Tunnel | Unreadable:
-    """Where a CONNECT wants to go: one host and one port (RFC 9110, section 9.3.6), and no body."""
-    if body_size(request) != 0:
-        return _BAD_TUNNEL
-    named = read_connect(request.data.authority)
-    return named if isinstance(named, Unreadable) else Tunnel(host=named[0].encode("ascii"), port=named[1], tls=False)
-
-
-def _split(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
-    if method == b"CONNECT":
-        return b"", target, b""
-    absolute = _ABSOLUTE.fullmatch(target) if not target.startswith(b"/") else None
-    return (absolute[1].lower(), absolute[2], absolute[3]) if absolute else (b"", b"", target)
-
-
 class _Bounded(Http1Connection):
-    """What both sides have in common: body lines are bounded, trailers are events."""
+    """What both sides have in common: body lines are bounded, trailers are events, and what a head says is looked up once.
+
+    `_chunks`: whether what goes out is chunked. `_last`: the connection ends with this exchange. `_pipe`: it becomes one.
+    """
+
+    _chunks = False
+    _last = False
+    _pipe = False
 
     @property
     def limits(self) -> Limits:
@@ -135,6 +88,34 @@ class _Bounded(Http1Connection):
         """A request's trailers end here: nobody decided them."""
         yield from ()
 
+    def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
+        self.request_done = self.request_done or request
+        self.response_done = self.response_done or response
+        if not (self.request_done and self.response_done):
+            return
+        if self._pipe:
+            yield from self.make_pipe()
+        elif self._last:
+            self.state = self.done
+            yield from self.hang_up()
+        else:
+            self.request_done = self.response_done = False
+            self.request = self.response = None
+            self.state = self.read_headers
+            yield from self.next_exchange()
+
+    def hang_up(self) -> CommandGenerator[None]:
+        yield commands.CloseConnection(self.conn)
+
+    def next_exchange(self) -> CommandGenerator[None]:
+        """Go on, on the same connection."""
+        yield from ()
+
+    def body(self, data: bytes) -> CommandGenerator[None]:
+        """Frame a piece. An empty one would end a chunked body: there is none."""
+        if data:
+            yield commands.SendData(self.conn, b"%x\r\n%s\r\n" % (len(data), data) if self._chunks else data)
+
     def _next(self, event: events.Event) -> h11.Data | h11.EndOfMessage | None:
         if isinstance(event, events.ConnectionClosed):
             return self.body_reader.read_eof()
@@ -150,7 +131,7 @@ class AgentHttp1(_Bounded, Http1Server):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._unread = False
-        self._given: http.Headers | None = None
+        self._given = b""
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if self.state == self.done:
@@ -165,30 +146,34 @@ class AgentHttp1(_Bounded, Http1Server):
             yield commands.CloseConnection(self.conn)
             return
         self._pipelined(0)
-        found = self._head()
-        if found is None:
-            return
-        if isinstance(found, http.Request) and found.data.method == b"CONNECT" and wire_of(self.context).link.tunnel is None:
-            tunnel = _tunnel(found)
-            if isinstance(tunnel, Tunnel):
-                yield from self._become(tunnel)
+        match self._understood():
+            case None:
                 return
-            found = tunnel
-        size = body_size(found) if isinstance(found, http.Request) else 0
-        problem = found if isinstance(found, Unreadable) else size if isinstance(size, Unreadable) else None
-        if problem or isinstance(found, Unreadable) or isinstance(size, Unreadable):
-            yield from self._refuse(problem or _BAD_LINE)
-            return
-        self.request = found
-        yield ReceiveHttp(RequestHeaders(self.stream_id, found, size == 0))
-        self.body_reader = make_body_reader(size)
-        self.state = self.read_body
-        yield from self.state(event)
+            case Unreadable() as problem:
+                yield from self._refuse(problem)
+            case Tunnel() as tunnel:
+                yield from self._become(tunnel)
+            case request, size:
+                self.request = request
+                self._last = closes(request.data.http_version, request.headers.fields)
+                yield ReceiveHttp(RequestHeaders(self.stream_id, request, size == 0))
+                self.body_reader = make_body_reader(size)
+                self.state = self.read_body
+                yield from self.state(event)
+
+    def _understood(self) -> tuple[http.Request, int | None] | Tunnel | Unreadable | None:
+        head = self._head()
+        if head is None or isinstance(head, Unreadable):
+            return head
+        if head.data.method == b"CONNECT" and wire_of(self.context).link.tunnel is None:
+            return tunnel_of(head)
+        size = body_size(head)
+        return size if isinstance(size, Unreadable) else (head, size)
 
     def _head(self) -> http.Request | Unreadable | None:
         data = bytes(self.buf)
         start = 2 if data.startswith(b"\r\n") else 0  # RFC 9112, section 2.2: one empty line before a request
-        end = _END_OF_HEAD.search(data, start)
+        end = END_OF_HEAD.search(data, start)
         if (end.end() if end else len(data)) > self.limits.head:
             return _TOO_LARGE
         if not may_be_http(data[start:]):
@@ -201,7 +186,7 @@ class AgentHttp1(_Bounded, Http1Server):
     def _refuse(self, problem: Unreadable) -> CommandGenerator[None]:
         """Let it be refused. Where the next request would begin is not known: there is none."""
         self.request = unparsed()
-        self._unread = True
+        self._unread = self._last = True
         yield ReceiveHttp(RefusedHead(self.stream_id, self.request, end_stream=True, problem=problem))
         yield ReceiveHttp(RequestEndOfMessage(self.stream_id))
         yield from self.mark_done(request=True)
@@ -221,83 +206,139 @@ class AgentHttp1(_Bounded, Http1Server):
         yield from super().wait(event)
 
     def _pipelined(self, size: int) -> None:
-        link = wire_of(self.context).link
-        link.pipelined = size
-        link.room.set()
+        wire_of(self.context).link.pipelined = size
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
-        for command in super().mark_done(request=request, response=response):
-            if isinstance(command, commands.CloseConnection) and self._unread:
-                # closing with bytes unread resets the connection, and the client would never see our answer
-                yield commands.CloseTcpConnection(self.conn, half_close=True)
-                yield commands.RequestWakeup(_LINGER)
-            else:
-                yield command
+        if request and not self.response_done:
+            self.state = self.wait
+        yield from super().mark_done(request=request, response=response)
+
+    def hang_up(self) -> CommandGenerator[None]:
+        if not self._unread:
+            yield commands.CloseConnection(self.conn)
+            return
+        # closing with bytes unread resets the connection, and the client would never see our answer
+        yield commands.CloseTcpConnection(self.conn, half_close=True)
+        yield commands.RequestWakeup(_LINGER)
+
+    def next_exchange(self) -> CommandGenerator[None]:
+        self.stream_id += 2
+        if self.buf:
+            yield from self.state(events.DataReceived(self.conn, b""))
 
     def send(self, event: Any) -> CommandGenerator[None]:
         """Frame for the client."""
         match event:
-            case ResponseData(data=data) if not data:
-                return
+            case ResponseHeaders(response=response, end_stream=ended):
+                self._answer(response, ended=ended)
+                yield commands.SendData(self.conn, response_head(response))
+            case ResponseData(data=data):
+                yield from self.body(data)
             case ResponseTrailers(trailers=trailers):
-                self._given = trailers
+                self._given = bytes(trailers)
             case ResponseEndOfMessage():
-                yield from self._end(event)
+                yield from self._end()
             case ResponseProtocolError():
+                self.state = self.done
                 yield commands.CloseConnection(self.conn)
             case _:
-                yield from super().send(event)
+                raise BreachError(f"unexpected {type(event).__name__}")
 
-    def _end(self, event: ResponseEndOfMessage) -> CommandGenerator[None]:
-        trailers, self._given = self._given, None
-        fields = self.response.headers.fields if self.response else ()
-        if trailers and (b"transfer-encoding", b"chunked") in fields:
-            yield commands.SendData(self.conn, b"0\r\n" + bytes(trailers) + b"\r\n")
-            yield from self.mark_done(response=True)
-        else:
-            yield from super().send(event)
-        if not self.request_done and (b"connection", b"close") in fields:
+    def _answer(self, response: http.Response, *, ended: bool) -> None:
+        """Take note of how this one is framed: all that is sent here was written by `translate`."""
+        self.response = response
+        if response.status_code == 100:
+            return
+        fields = {name.lower(): value for name, value in response.headers.fields}
+        self._chunks = b"transfer-encoding" in fields
+        self._pipe = response.status_code == 101
+        until_closed = not (ended or self._chunks or self._pipe or b"content-length" in fields)
+        self._last = self._last or until_closed or fields.get(b"connection") == b"close"
+
+    def _end(self) -> CommandGenerator[None]:
+        assert self.response is not None
+        if self._chunks and self.request is not None and self.request.data.method != b"HEAD":
+            yield commands.SendData(self.conn, b"0\r\n" + self._given + b"\r\n")
+        self._given = b""
+        if not self.request_done and self._last:
             # the rest of the request was never asked for, and may never come
             self.state = self.done
-            yield commands.CloseTcpConnection(self.conn, half_close=True)
-            yield commands.RequestWakeup(_LINGER)
+            self._unread = True
+            yield from self.hang_up()
+        else:
+            yield from self.mark_done(response=True)
 
 
 class UpstreamHttp1(_Bounded, Http1Client):
     """The upstream's side."""
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
-        problem = self._skip_informational() if isinstance(event, events.DataReceived) and self.request else None
-        if problem is None:
+        if isinstance(event, events.ConnectionClosed):
             yield from super().read_headers(event)
             return
-        assert self.stream_id is not None
-        yield commands.CloseConnection(self.conn)
-        yield ReceiveHttp(ResponseProtocolError(self.stream_id, problem, ErrorCode.GENERIC_SERVER_ERROR))
+        if self.request is None or self.stream_id is None:  # it speaks without being asked
+            yield commands.CloseConnection(self.conn)
+            return
+        found = self._answer_head()
+        if isinstance(found, str):
+            yield commands.CloseConnection(self.conn)
+            yield ReceiveHttp(ResponseProtocolError(self.stream_id, found, ErrorCode.GENERIC_SERVER_ERROR))
+        elif found is not None:
+            self.response, size = found
+            self._pipe = self.response.status_code == 101
+            self._last = self._last or size == -1 or closes(self.response.data.http_version, self.response.headers.fields)
+            yield ReceiveHttp(ResponseHeaders(self.stream_id, self.response, size == 0))
+            self.body_reader = make_body_reader(size)
+            self.state = self.read_body
+            yield from self.state(event)
 
-    def _skip_informational(self) -> str | None:
-        """Drop 1xx heads (RFC 9110, section 15.2): only the final one is the answer. 101 is final."""
+    def _answer_head(self) -> tuple[http.Response, int | None] | str | None:
+        """Read the final head, and how long its body is. 1xx are dropped (RFC 9110, section 15.2), but 101 is final."""
+        assert self.request is not None
         while True:
             data = bytes(self.buf)
-            end = _END_OF_HEAD.search(data)
+            end = END_OF_HEAD.search(data)
             if (end.end() if end else len(data)) > self.limits.response_head:
                 return "its head is too large"
             if end is None:
                 return None
-            status = data[:13].split(b" ", 2)[1:2]
-            if not (status and len(status[0]) == 3 and status[0].startswith(b"1") and status[0] != b"101"):
-                return None
             self.buf.maybe_extract_at_most(end.end())
+            lines = [line.removesuffix(b"\r") for line in data[: end.start()].split(b"\n")]
+            try:
+                response = http1.read_response_head(lines)
+                if response.status_code >= 200 or response.status_code == 101:
+                    return response, http1.expected_http_body_size(self.request, response)
+            except ValueError:
+                return "its head is malformed"
 
     def trailers(self, trailers: http.Headers) -> CommandGenerator[None]:
         assert self.stream_id is not None
         yield ReceiveHttp(ResponseTrailers(self.stream_id, trailers))
 
+    def next_exchange(self) -> CommandGenerator[None]:
+        self.stream_id = None
+        if self.buf:  # more than one answer to one request
+            self._last = True
+            yield commands.CloseConnection(self.conn)
+
     def send(self, event: Any) -> CommandGenerator[None]:
         """Frame for the upstream."""
-        if isinstance(event, RequestData) and not event.data:
-            return
-        if isinstance(event, RequestProtocolError):
-            yield commands.CloseConnection(self.conn)
-            return
-        yield from super().send(event)
+        match event:
+            case RequestHeaders(request=request):
+                if self.request is not None:
+                    raise BreachError("two requests at once on one connection")
+                self.stream_id, self.request = event.stream_id, request
+                self._chunks = (b"transfer-encoding", b"chunked") in request.headers.fields
+                self._last = request.is_http10
+                yield commands.SendData(self.conn, request_head(request))
+            case RequestData(data=data):
+                yield from self.body(data)
+            case RequestEndOfMessage():
+                if self._chunks:
+                    yield commands.SendData(self.conn, b"0\r\n\r\n")
+                yield from self.mark_done(request=True)
+            case RequestProtocolError():
+                self.state = self.done
+                yield commands.CloseConnection(self.conn)
+            case _:
+                raise BreachError(f"unexpected {type(event).__name__}")

@@ -24,7 +24,8 @@ from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
 from outgate.mitm.enforce import BreachError, Failure, Way
 from outgate.mitm.exchange import Exchange
-from outgate.mitm.http1 import AgentHttp1, UpstreamHttp1, may_be_http
+from outgate.mitm.heads import may_be_http
+from outgate.mitm.http1 import AgentHttp1, UpstreamHttp1
 from outgate.mitm.http2 import AgentHttp2, Settle, UpstreamHttp2
 from outgate.mitm.tls import AgentTls, UpstreamTls
 from outgate.mitm.wire import Connect, Replace, Settled, Upstream, wire_of
@@ -101,30 +102,33 @@ class Http(HttpLayer):
         mine = [s.stream_id for s in streams if s.upstream and connection in {s.upstream, s.upstream.carrier}]
         return not all(map(self._answer_went_on, mine))
 
-    def event_to_child(self, child: Any, event: events.Event) -> CommandGenerator[None]:  # noqa: C901  # one case a command
+    def event_to_child(self, child: Any, event: events.Event) -> CommandGenerator[None]:  # noqa: C901, PLR0912  # one case a command
         for command in child.handle_event(event):
-            if command.blocking or isinstance(command, commands.RequestWakeup):
+            kind = type(command)
+            if kind is commands.SendData:  # by far the most; the order is that of frequency
+                yield command
+                continue
+            if command.blocking or kind is commands.RequestWakeup:
                 self.command_sources[command] = child
-            match command:
-                case ReceiveHttp(event=received):
-                    if isinstance(received, RequestHeaders):
-                        yield from self.make_stream(received.stream_id)
-                    if stream := self.streams.get(received.stream_id):
-                        yield from self.event_to_child(stream, received)
-                case SendHttp(event=sent, connection=connection):
-                    if connected := self.connections.get(connection):  # else it is closed: there is nobody to tell
-                        yield from self.event_to_child(connected, sent)
-                case DropStream(stream_id=stream_id):
-                    self._drop(stream_id)
-                case Connect():
-                    yield from self.get_connection(command)
-                case RegisterHttpConnection():
-                    yield from self.register_connection(command)
-                case commands.OpenConnection(connection=connection):
-                    self.connections[connection] = child
-                    yield command
-                case _:
-                    yield command
+            if kind is ReceiveHttp:
+                received = command.event
+                if isinstance(received, RequestHeaders):
+                    yield from self.make_stream(received.stream_id)
+                if stream := self.streams.get(received.stream_id):
+                    yield from self.event_to_child(stream, received)
+            elif kind is SendHttp:
+                if connected := self.connections.get(command.connection):  # else it is closed: there is nobody to tell
+                    yield from self.event_to_child(connected, command.event)
+            elif kind is DropStream:
+                self._drop(command.stream_id)
+            elif kind is Connect:
+                yield from self.get_connection(command)
+            elif kind is RegisterHttpConnection:
+                yield from self.register_connection(command)
+            else:
+                if kind is commands.OpenConnection:
+                    self.connections[command.connection] = child
+                yield command
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = self.streams[stream_id] = Exchange(self.context.fork(), stream_id)
