@@ -53,10 +53,13 @@ class UnreadBody:
 
     length: int | None = None
     too_large: bool = False
-    head: bytes = field(default=b"", repr=False)
+    head: bytes = field(default=b"", repr=False, compare=False)
 
 
 type Body = NoBody | WholeBody | UnreadBody
+
+BODY_HEAD = 256 * 1024
+"""Bytes of a body that is too large that are kept as its `head`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
