@@ -13,6 +13,7 @@ from outgate import settings as settings_files
 from outgate.ca.inherited import Inherited, inherited
 from outgate.ca.roots import pem_blocks, public_roots
 from outgate.ca.trust import read_trust
+from outgate.errors import ConfigError
 from outgate.intake.destinations import behind, via_of
 from outgate.policy.effect import Mode
 from outgate.stores.catalog_files import load_catalog
@@ -20,7 +21,7 @@ from outgate.stores.policy_files import load_policies
 from outgate.stores.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from outgate.actions.catalog import Catalog
     from outgate.ca.trust import Trust
@@ -59,8 +60,8 @@ class Grounds:
     inherited: Inherited
     public: tuple[bytes, ...]
     """PEM: the roots that this system and certifi vouch for."""
-    policy_folders: tuple[Path, ...]
-    """Where the operator's own policies are: an agent may read them, and not write there."""
+    written: tuple[Path, ...]
+    """The files that say what an agent may do, and those beside which they are looked for: it may read them, not write."""
 
     @property
     def destinations(self) -> Destinations:
@@ -84,20 +85,52 @@ class Grounds:
 def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False) -> Grounds:
     """Read settings, catalog, policy and trust. Raises ConfigError with what is wrong, before anything was started."""
     environ = dict(os.environ)
-    settings = settings_files.load(config, environ)
-    catalog = load_catalog(*settings.services)
-    names = policies or settings.policies or (DEFAULT_POLICY,)
-    mode = Mode.ENFORCE if enforce or settings.enforce else None
-    trust_file = shipped("certs", "trust.yaml")
-    trust = read_trust(trust_file.read_text("utf-8"), str(trust_file))
+    (settings, catalog, policy), (trust, found) = _both(
+        lambda: _rules(config, policies, environ, enforce=enforce), lambda: _surroundings(environ)
+    )
     return Grounds(
         environ=environ,
         state=settings_files.state_folder(environ),
         settings=settings,
         catalog=catalog,
-        policy=load_policies(names, catalog, mode=mode),
+        policy=policy,
         trust=trust,
-        inherited=inherited(trust, environ),
+        inherited=found,
         public=public_roots(),
-        policy_folders=tuple(Path(name).resolve().parent for name in names if Path(name).is_file()),
+        written=tuple(_written(policies or settings.policies, settings, config, environ)),
     )
+
+
+def _rules(
+    config: Path | None, policies: tuple[str, ...], environ: Mapping[str, str], *, enforce: bool
+) -> tuple[Settings, Catalog, Policy]:
+    """Each needs the one before."""
+    settings = settings_files.load(config, environ)
+    catalog = load_catalog(*settings.services)
+    names = policies or settings.policies or (DEFAULT_POLICY,)
+    return settings, catalog, load_policies(names, catalog, mode=Mode.ENFORCE if enforce or settings.enforce else None)
+
+
+def _surroundings(environ: Mapping[str, str]) -> tuple[Trust, Inherited]:
+    file = shipped("certs", "trust.yaml")
+    trust = read_trust(file.read_text("utf-8"), str(file))
+    return trust, inherited(trust, environ)
+
+
+def _both[A, B](one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
+    """What both give, or all that is wrong in either."""
+    try:
+        first = one()
+    except ConfigError as error:
+        try:
+            other()
+        except ConfigError as more:
+            raise ConfigError(*error.problems, *more.problems) from error
+        raise
+    return first, other()
+
+
+def _written(names: Iterable[str], settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
+    files = (*map(Path, names), *((config,) if config else ()))  # a starter policy's name is no file
+    yield from (path.resolve() for path in files if path.is_file())
+    yield from (path.resolve() for path in (*settings.services, settings_files.config_folder(environ)) if path.exists())

@@ -39,7 +39,7 @@ from outgate.telemetry.metrics import Metrics
 from outgate.telemetry.tally import Observers, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from outgate.app.grounds import Grounds
     from outgate.ca.authority import Authority
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from outgate.keys.ed25519 import SigningKey
     from outgate.mitm.engine import Engine
     from outgate.receipts.verify import LogReport
+    from outgate.telemetry.exposition import Endpoint
 
 GRACE = timedelta(seconds=2)
 """How long what is under way may still take when the command has ended."""
@@ -91,7 +92,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What a run came to. `broken` says why the log does not verify; empty where it does."""
+    """What a run came to. `lost` says why the log could not be written to its end; empty where it was."""
 
     command: tuple[str, ...]
     agent: str
@@ -103,9 +104,11 @@ class RunReport:
     around: Counter[Attempt] = field(default_factory=Counter)
     around_untold: int = 0
     planted: tuple[Planted, ...] = ()
+    lost: str = ""
 
     @property
     def broken(self) -> str:
+        """Why the log does not verify; empty where it does."""
         return str(self.log.bad) if self.log.bad else ""
 
 
@@ -117,16 +120,40 @@ def run_agent(asked: RunAsk, *, opening: Callable[[Begun], None]) -> RunReport:
     """
     found = grounds(config=asked.config, policies=asked.policies, enforce=asked.enforce)
     _check_command(asked.command[0], found)
+    agent = _agent(asked, found)
+    shown = asked.metrics or found.settings.metrics
+    metrics_at = place_of(shown) if shown else None
     key = receipts_key(found.state)
     command, unfenced = _command(asked, found)
     with command, _logging(found) as metrics:
-        run = _Run(asked=asked, found=found, key=key, command=command, unfenced=unfenced, metrics=metrics)
+        run = _Run(
+            asked=asked,
+            found=found,
+            agent=agent,
+            metrics_at=metrics_at,
+            key=key,
+            command=command,
+            unfenced=unfenced,
+            metrics=metrics,
+        )
         return asyncio.run(run.live(opening))
 
 
 def _check_command(name: str, found: Grounds) -> None:
-    if shutil.which(name, path=found.environ.get("PATH")) is None:
-        raise ConfigError(f"there is no program {name!r} on the PATH, check its spelling")
+    if shutil.which(name, path=found.environ.get("PATH")) is not None:
+        return
+    if "/" not in name:
+        raise ConfigError(f"there is no program '{name}' on the PATH, check its spelling")
+    why = "may not be executed, chmod +x it" if Path(name).is_file() else "is no program, check its spelling"
+    raise ConfigError(f"'{name}' {why}")
+
+
+def _agent(asked: RunAsk, found: Grounds) -> Agent:
+    named = asked.agent or found.settings.agent.name or agent_name(asked.command)
+    try:
+        return found.settings.agent.agent(named)
+    except ValueError as error:
+        raise ConfigError(str(error), source="--agent") from error
 
 
 def _command(asked: RunAsk, found: Grounds) -> tuple[Command, str]:
@@ -140,16 +167,24 @@ def _command(asked: RunAsk, found: Grounds) -> tuple[Command, str]:
 
 
 def _plan(asked: RunAsk, found: Grounds) -> FencePlan:
+    shares = (*found.settings.share, *asked.shares)
     return FencePlan(
         command=asked.command,
         environ=found.environ,
         cwd=Path.cwd(),
         home=Path.home(),
         hide=(found.state,),
-        read_only=found.policy_folders,
-        share=(*found.settings.share, *asked.shares),
+        read_only=tuple(_guarded(found.written, [path.resolve() for path in (Path.cwd(), Path.home(), *shares)])),
+        share=shares,
         direct=tuple(dict.fromkeys((*found.settings.direct, *asked.directs))),
     )
+
+
+def _guarded(written: Iterable[Path], work: list[Path]) -> Iterator[Path]:
+    """The folder of each of these, so that nothing is put beside it; the file alone where the agent works in that folder."""
+    for path in written:
+        folder = path if path.is_dir() else path.parent
+        yield path if any(folder == place or folder in place.parents for place in work) else folder
 
 
 @contextmanager
@@ -177,6 +212,8 @@ class _Run:
 
     asked: RunAsk
     found: Grounds
+    agent: Agent
+    metrics_at: Path | Endpoint | None
     key: SigningKey
     command: Command
     unfenced: str
@@ -184,35 +221,40 @@ class _Run:
     tally: Tally = field(default_factory=Tally)
     around: Counter[Attempt] = field(default_factory=Counter)
     clock: SystemClock = field(default_factory=SystemClock)
+    alarm: LogAlarm = field(init=False)
     resolver: SystemResolver = field(init=False)
+    lost: str = ""
+
+    def __post_init__(self) -> None:
+        self.alarm = LogAlarm(self.metrics)
 
     async def live(self, opening: Callable[[Begun], None]) -> RunReport:
         began = self.clock.monotonic()
         async with AsyncExitStack() as stack:
             journal = await self._journal(stack)
             gate = await self._gate(stack, journal)
-            agent = self._agent()
             authority = make_authority(self.clock.now())
             engine = await self._engine(stack, gate, authority)
-            await self._serve(stack, engine, agent)
-            await gate.note("start", agent, self._facts())
-            opening(self._begun(agent))
+            await self._serve(stack, engine)
+            await gate.note("start", self.agent, self._facts())
+            opening(self._begun())
             self._release(authority)
-            code = await self._attended(gate, agent)
+            code = await self._attended(gate)
             await engine.stop(GRACE)
-            planted = await self._sweep(gate, agent)
-            await gate.note("stop", agent, {"code": code, "around": self.around.total()})
+            planted = await self._sweep(gate)
+            await self._note(gate, "stop", {"code": code, "around": self.around.total()})
         return RunReport(
             command=self.asked.command,
-            agent=agent.id,
+            agent=self.agent.id,
             code=code,
             seconds=self.clock.monotonic() - began,
             enforced=self.found.policy.mode is Mode.ENFORCE,
             tally=self.tally,
-            log=check_log(journal.folder, self.key.public),
+            log=check_log(journal.folder, self.key.public, each_signature=False),
             around=self.around,
             around_untold=self.command.watch.untold if self.command.watch else 0,
             planted=planted,
+            lost=self.lost,
         )
 
     # what the gate stands on
@@ -235,7 +277,7 @@ class _Run:
             ledger=ledger,
             resolver=self.resolver,
             observer=Observers((self.metrics, self.tally)),
-            alarm=LogAlarm(self.metrics),
+            alarm=self.alarm,
             clock=self.clock,
         )
 
@@ -245,8 +287,8 @@ class _Run:
         own: set[tuple[str, int]] = set()
         if not self.command.fenced:  # a fence's listener has an address that means something else out here
             own.add(self.command.listener.getsockname()[:2])
-        if asked := self.asked.metrics or self.found.settings.metrics:
-            own.update(await stack.enter_async_context(exposed(place_of(asked), self.metrics, lambda: True)))
+        if self.metrics_at:
+            own.update(await stack.enter_async_context(exposed(self.metrics_at, self.metrics, lambda: True)))
         return SystemResolver(
             destinations=self.found.destinations,
             lookup=lookup,
@@ -270,7 +312,7 @@ class _Run:
                 credentials=table.credentials,
                 unreached=self.resolver.failed,
             ),
-            alarm=LogAlarm(self.metrics),
+            alarm=self.alarm,
             limits=replace(Limits(), body=self.found.settings.body_limit),
         )
         await engine.start()
@@ -278,8 +320,8 @@ class _Run:
         stack.push_async_callback(engine.stop, timedelta(0))
         return engine
 
-    async def _serve(self, stack: AsyncExitStack, engine: Engine, agent: Agent) -> None:
-        await engine.serve_on(self.command.listener.dup(), agent)  # each side closes its own
+    async def _serve(self, stack: AsyncExitStack, engine: Engine) -> None:
+        await engine.serve_on(self.command.listener.dup(), self.agent)  # each side closes its own
         for port, listeners in self.command.directs.items():
             for listener in listeners:
                 server = await relay(listener.dup(), port)
@@ -287,17 +329,10 @@ class _Run:
 
     # the command
 
-    def _agent(self) -> Agent:
-        named = self.asked.agent or self.found.settings.agent.name or agent_name(self.asked.command)
-        try:
-            return self.found.settings.agent.agent(named)
-        except ValueError as error:
-            raise ConfigError(str(error), source="--agent") from error
-
-    def _begun(self, agent: Agent) -> Begun:
+    def _begun(self) -> Begun:
         via = self.found.inherited.via
         return Begun(
-            agent=agent.id,
+            agent=self.agent.id,
             policy=self.found.policy.name,
             enforcing=self.found.policy.mode is Mode.ENFORCE,
             unfenced=self.unfenced,
@@ -330,29 +365,43 @@ class _Run:
         )
         self.command.release(self.asked.command, environ=child, files=files, cwd=Path.cwd())
 
-    async def _attended(self, gate: Gate, agent: Agent) -> int:
+    async def _attended(self, gate: Gate) -> int:
         """Wait for the command, and write down what tries to get around us meanwhile."""
         watch = self.command.watch
         if watch is None:
             return await self.command.wait()
-        watching = asyncio.create_task(self._watched(watch, gate, agent))
+        watching = asyncio.create_task(self._watched(watch, gate))
         try:
             return await self.command.wait()
         finally:
             watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            await asyncio.wait({watching})
+            if not watching.cancelled() and (error := watching.exception()) is not None:
+                self.alarm.raise_for(error, "watching the fence")
+            for attempt in watch.read():  # what came last
+                await self._went_around(gate, attempt)
 
-    async def _watched(self, watch: Watch, gate: Gate, agent: Agent) -> None:
+    async def _watched(self, watch: Watch, gate: Gate) -> None:
         async for attempt in watch.attempts():
-            self.around[attempt] += 1
-            await gate.note("around", agent, _about(attempt))
+            await self._went_around(gate, attempt)
 
-    async def _sweep(self, gate: Gate, agent: Agent) -> tuple[Planted, ...]:
+    async def _went_around(self, gate: Gate, attempt: Attempt) -> None:
+        self.around[attempt] += 1
+        await self._note(gate, "around", _about(attempt))
+
+    async def _sweep(self, gate: Gate) -> tuple[Planted, ...]:
         """Put aside what the command left where it would run later, outside."""
         planted = await asyncio.to_thread(self.command.planted)
         for one in planted:
-            await gate.note("planted", agent, {"path": str(one.path), "aside": str(one.aside)})
+            await self._note(gate, "planted", {"path": str(one.path), "aside": str(one.aside)})
         return planted
+
+    async def _note(self, gate: Gate, what: str, about: dict[str, Json]) -> None:
+        """Record what happened while the command ran. A log that fails lets nothing out any more; the run goes on to its end."""
+        try:
+            await gate.note(what, self.agent, about)
+        except UnavailableError as error:
+            self.lost = self.lost or str(error)
 
 
 def _about(attempt: Attempt) -> dict[str, Json]:

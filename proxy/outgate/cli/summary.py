@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from outgate.cli.text import clean, columns
+from outgate.cli.text import clean, columns, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,8 @@ def opening_lines(begun: Begun) -> Iterator[str]:
     fence = "not fenced" if begun.unfenced else "fenced"
     yield f'outgate  agent "{begun.agent}", policy {begun.policy}, {doing}, {fence}. Live: outgate log -f'
     if begun.unfenced:
-        why = "" if begun.unfenced == "as asked" else f" ({begun.unfenced})"
-        yield INDENT + f"not fenced: same user, can go around{why}"
+        why = "" if begun.unfenced == "as asked" else f" ({begun.unfenced.removeprefix('no fence: ')})"
+        yield from wrapped(f"not fenced: same user, can go around{why}", INDENT)
     if begun.via:
         yield INDENT + f"upstream proxy from the environment: {begun.via}"
     if begun.roots:
@@ -40,7 +40,7 @@ def closing(report: RunReport) -> Iterator[str]:
         yield INDENT + "  " + " · ".join(f"{n} {access}" for access, n in tally.accesses.most_common())
     yield from _stops(tally)
     yield from _around(report)
-    yield INDENT + _proof(report)
+    yield from (INDENT + line for line in _proof(report))
     yield from _next(report)
 
 
@@ -94,10 +94,12 @@ def _attempt(attempt: Attempt) -> str:
     return f"{who}{where}{'/udp' if attempt.protocol == 'udp' else ''}{asked}"
 
 
-def _proof(report: RunReport) -> str:
+def _proof(report: RunReport) -> Iterator[str]:
     decisions, outcomes = _count(report.log.decisions, "decision"), _count(report.log.outcomes, "outcome")
     state = "log verified" if not report.broken else f"LOG DOES NOT VERIFY: {report.broken}"
-    return f"proof: {decisions}, {outcomes}, {state} ({report.log.writer})"
+    yield f"proof: {decisions}, {outcomes}, {state} ({report.log.writer})"
+    if report.lost:
+        yield from wrapped(f"LOG BROKE OFF, and what came after was refused: {report.lost}", "       ", 80 - len(INDENT))
 
 
 def _next(report: RunReport) -> Iterator[str]:

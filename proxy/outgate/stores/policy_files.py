@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from outgate.actions.catalog import Catalog
+    from outgate.errors import Problem
     from outgate.policy.effect import Mode
     from outgate.policy.rule import Policy
 
@@ -22,7 +23,17 @@ def load_policies(asked: Sequence[str], catalog: Catalog, *, mode: Mode | None =
 
     Raises ConfigError with every problem.
     """
-    return load([(str(path), _text(path)) for path in map(policy_path, asked)], catalog, mode=mode)
+    texts: list[tuple[str, str]] = []
+    problems: list[Problem] = []
+    for name in asked:
+        try:
+            path = policy_path(name)
+            texts.append((str(path), _text(path)))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(*problems)
+    return load(texts, catalog, mode=mode)
 
 
 def policy_path(asked: str) -> Path:
