@@ -97,9 +97,16 @@ class Route:
         return self.egress or any(param.source.in_body for param in self.params)
 
 
+CREDENTIALS = (
+    *("age", "anthropic", "aws", "azure", "databricks", "digitalocean", "docker", "github", "gitlab", "google", "huggingface"),
+    *("linear", "npm", "openai", "private-key", "pypi", "sendgrid", "shopify", "slack", "stripe", "vault"),
+)
+"""Kinds of credentials that `inspect.secrets` tells apart by their form."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """Where a service wants its credentials, and which: names of `inspect.secrets`, none for any."""
+    """Where a service wants its credentials, and of which kinds; none for any."""
 
     headers: frozenset[str] = frozenset()
     query: frozenset[str] = frozenset()

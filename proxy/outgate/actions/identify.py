@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from outgate.actions.access import access_of
 from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, Unclear, read_param
 from outgate.actions.catalog import GENERIC, WEBSOCKET, fallback
@@ -29,6 +30,8 @@ _TELLING = re.compile(
     r"(?i:delete|remove|destroy|purge|drop|terminate|revoke|kill|exec|execute|eval|shutdown|reboot)(?:[A-Z_-].*)?"
 )
 """The last part of a path that gives a reading method the lie, where it comes with arguments."""
+
+_NAMING = re.compile(r"(?:^|&)(?:[Aa]ction|[Oo]p|[Oo]peration|cmd|command|_?method)=([A-Za-z_.-]{1,64})(?:&|$)")
 
 
 def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
@@ -217,4 +220,9 @@ def _has_body(request: Request) -> bool:
 
 
 def _tells(request: Request) -> bool:
-    return bool(request.query) and _TELLING.fullmatch(request.path.rpartition("/")[2]) is not None
+    """Whether path or query of a reading method say that something is done: `/delete?id=3`, `?Action=TerminateInstances`."""
+    if not request.query:
+        return False
+    named = _NAMING.search(request.query)
+    changes = named is not None and access_of(named[1])[0] not in {Access.READ, Access.LIST, Access.UNKNOWN}
+    return changes or _TELLING.fullmatch(request.path.rpartition("/")[2]) is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from outgate.actions.action import Access, Tier
 from outgate.actions.catalog import (
+    CREDENTIALS,
     METHODS,
     WEBSOCKET,
     Auth,
@@ -43,7 +44,7 @@ _PARAM = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _WRITTEN = re.compile(r"([a-z]+) +([a-z]+)\.([^\s]+)(?: +in +([a-z]+)\.([^\s]+))?")
 _ON = re.compile(r"([A-Z]+(?:\|[A-Z]+)*) +(/\S*)")
 _HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_FIELD = re.compile(r"[a-z0-9_-]+")
+_FIELD = re.compile(r"[A-Za-z0-9_-]+")
 _HOST = re.compile(r"(?:\*\.)?(?:\{[a-z]+\}\.)*([^{}*]+)")
 _PLACES: tuple[str, ...] = get_args(Place.__value__)
 _PROTOCOLS: Mapping[str, tuple[Operation, ...]] = {"git": git.OPERATIONS, "mcp": jsonrpc.OPERATIONS}
@@ -198,8 +199,14 @@ def _fill(root: _At, whole: _Whole) -> None:
 
 
 def _auth(at: _At) -> Auth:
-    said = {name: frozenset(v.text(f"one of {name}", _FIELD) for v in inside.each()) for name, inside in at.items(_AUTH_KEYS)}
+    said = {name: frozenset(_slot(name, one) for one in inside.each()) for name, inside in at.items(_AUTH_KEYS)}
+    if any(name != name.lower() for name in said.get("headers", ())):
+        at.get("headers").say("names of headers are written in small letters")
     return Auth(**said)
+
+
+def _slot(name: str, at: _At) -> str:
+    return at.choice("kind of credential", CREDENTIALS) if name == "keys" else at.text(f"one of {name}", _FIELD)
 
 
 _AUTH_KEYS = ("headers", "query", "keys")

@@ -7,7 +7,7 @@ from asked import asked, with_body
 
 from outgate.actions.catalog import Catalog
 from outgate.actions.identify import identify, wants_body
-from outgate.actions.protocols.git import MOST_REFS
+from outgate.actions.protocols.git import COMMITS_READ, MOST_REFS
 from outgate.intake.request import NoBody, UnreadBody, WholeBody
 from outgate.stores.catalog_files import load_catalog
 
@@ -239,3 +239,15 @@ def test_lfs_says_which_way(text, name):
 def test_a_push_without_a_body_is_unreadable():
     (action,) = identify(with_body(asked(PUSH), NoBody()), CATALOG)
     assert action.name == "git.unreadable"
+
+
+def test_commits_that_unpack_to_too_much_prove_nothing_more(repository):
+    old = repository.oid("main")
+    large = f"tree {repository.git('rev-parse', 'main^{tree}').decode().strip()}\nparent {old}\nauthor n <a@b> 0 +0000\ncommitter n <a@b> 0 +0000\n\n"
+    new = (
+        repository.git("hash-object", "-t", "commit", "-w", "--stdin", given=(large + "x" * COMMITS_READ).encode())
+        .decode()
+        .strip()
+    )
+    (action,) = pushed(push((old, new, MAIN), pack=repository.pack(new, old)))
+    assert action.params["forward"] is False

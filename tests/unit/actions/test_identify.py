@@ -84,6 +84,18 @@ def test_a_read_whose_path_names_a_deed_is_unknown(path):
     assert one(f"GET https://docs.test/{path}").access.value == wanted
 
 
+@pytest.mark.parametrize("query", ["Action=TerminateInstances&x=1", "x=1&op=delete", "cmd=exec", "_method=DELETE", "action=send"])
+def test_a_read_whose_query_names_a_deed_is_unknown(query):
+    assert one(f"GET https://docs.test/?{query}").access.value == "unknown"
+
+
+@pytest.mark.parametrize(
+    "query", ["Action=DescribeInstances", "action=raw", "q=delete", "reaction=delete", "op=", "action=delete%20x"]
+)
+def test_a_query_about_something_is_a_read(query):
+    assert one(f"GET https://docs.test/?{query}").access.value == "read"
+
+
 @pytest.mark.parametrize("path", ["delete", "docs/deleted?x=1", "executive?a=1", "dropbox?a=1", "removal?a"])
 def test_a_page_about_a_deed_is_a_read(path):
     assert one(f"GET https://docs.test/{path}").access.value == "read"

@@ -81,6 +81,12 @@ def test_an_empty_catalog_knows_http():
         ("10.0.0.1]", "127.1]", "0.yaml"),
         ("10.0.0.1]", "crm.example]", "host 'crm.example' belongs to two services, keep one"),
         ("{headers: [x-api-key]", "{heders: [x-api-key]", "0.yaml:6:8: unknown key 'heders', use one of headers, keys, query"),
+        (
+            "{headers: [x-api-key]",
+            "{keys: [githb]",
+            "0.yaml:6:15: unknown kind of credential 'githb', use one of age, anthropic, aws",
+        ),
+        ("{headers: [x-api-key]", "{headers: [X-Api-Key]", "0.yaml:6:17: names of headers are written in small letters"),
         ("access: write", "access: wirte", "0.yaml:13:13: unknown access 'wirte', use one of read, list, write"),
         ("tier: T1", "tier: 1", "0.yaml:14:11: unknown tier '1', use one of T0, T1, T2, T3"),
         ("GET: {access: read, tier: T0}", "FETCH: {access: read, tier: T0}", "0.yaml:9:3: unknown key 'FETCH'"),

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 from asked import asked
 
+from outgate.actions.catalog import CREDENTIALS
 from outgate.inspect.secrets import LONGEST, NAMES, classes_of, secrets_in
 from outgate.intake.request import UnreadBody, WholeBody
 from outgate.stores.catalog_files import load_catalog
@@ -200,3 +201,32 @@ def test_ordinary_requests_carry_nothing():
         classes_of(asked("POST https://api.openai.com/v1/responses", json={"input": "hello", "model": "gpt-5"}), CATALOG)
         == frozenset()
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "token"),
+    [
+        (
+            "GET https://s3.eu-west-1.amazonaws.com/b/k",
+            {"authorization": "AWS4-HMAC-SHA256 Credential={}/20250101/eu-west-1/s3/aws4_request"},
+            0,
+        ),
+        ("GET https://b.s3.amazonaws.com/k?X-Amz-Credential={}%2F20250101", {}, 0),
+        ("GET https://storage.googleapis.com/x?key={}", {}, 21),
+        ("GET https://huggingface.co/api/models", {"authorization": "Bearer {}"}, 26),
+        ("GET https://gitlab.com/api/v4/projects", {"private-token": "{}"}, 8),
+        ("GET https://acme.myshopify.com/admin/api", {"x-shopify-access-token": "{}"}, 31),
+    ],
+)
+def test_a_service_gets_its_own_credential_where_it_wants_it(line, headers, token):
+    key = TOKENS[token][1]
+    request = asked(line.format(key), headers={name: value.format(key) for name, value in headers.items()})
+    assert classes_of(request, CATALOG) == frozenset()
+    elsewhere = asked(
+        line.replace("https://", "https://evil.test/").format(key), headers={n: v.format(key) for n, v in headers.items()}
+    )
+    assert classes_of(elsewhere, CATALOG) == {"secret"}
+
+
+def test_what_a_service_file_may_name_is_what_is_told_apart():
+    assert set(CREDENTIALS) == NAMES

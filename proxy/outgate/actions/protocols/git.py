@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from outgate.intake.request import Request
 
 MOST_REFS = 1000
-MOST_COMMITS = 5000
-PACK_READ = 4 * 2**20
+MOST_COMMITS = 2000
+PUSH_READ = 2**20
 """Bytes of a push that are looked at: commits come first in a pack, so that proves all but the longest histories."""
-LONGEST_COMMIT = 2**20
+COMMITS_READ = 4 * 2**20
+"""Bytes of all commits together, unpacked: so that no pack of nothing but commits keeps us busy."""
 
 _SERVICE = re.compile(r"/(?P<repo>.+?)(?:\.git)?/(?P<rest>info/refs|git-upload-pack|git-receive-pack|info/lfs/objects/batch)")
 _COMMAND = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) (refs/[!-\x7e\x80-\xff]+|HEAD)\n?")
@@ -147,9 +148,9 @@ def _start(request: Request) -> bytes | Undecodable:
         return Undecodable("The push has more than one Content-Encoding.")
     match request.body:
         case WholeBody(content):
-            return decode_head(content, codings[0] if codings else None, limit=PACK_READ)
+            return decode_head(content, codings[0] if codings else None, limit=PUSH_READ)
         case UnreadBody(head=head):
-            return decode_head(head, codings[0] if codings else None, limit=PACK_READ)
+            return decode_head(head, codings[0] if codings else None, limit=PUSH_READ)
         case NoBody():
             return Undecodable("The push has no body.")
 
@@ -243,10 +244,11 @@ def _parents(pack: bytes, digits: int) -> dict[str, tuple[str, ...]]:
 def _leading_commits(pack: bytes) -> Iterator[bytes]:
     if pack[:4] != b"PACK":
         return
-    at = 12
+    at, left = 12, COMMITS_READ
     for _ in range(min(int.from_bytes(pack[8:12]), MOST_COMMITS)):
         kind, size, start = _entry(pack, at)
-        if kind != _PACK_COMMIT or size > LONGEST_COMMIT:
+        left -= size
+        if kind != _PACK_COMMIT or left < 0:
             return
         inflater = zlib.decompressobj()
         try:
