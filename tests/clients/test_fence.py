@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from clients.under_gate import AGENTS, OUTGATE, PYTHON
+from clients.under_gate import AGENTS, ALLOW_ALL, OUTGATE, PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +102,27 @@ def test_the_agent_has_no_capabilities_and_cannot_get_them(gate: Gate):
     assert int(ran.stdout.splitlines()[-1]) < 10
 
 
+TAMPER = """
+echo new > made && cat outgate.yaml > /dev/null || exit 1
+echo x >> outgate.yaml; mv outgate.yaml old; rm -f outgate.yaml; mv "$PWD" ../elsewhere
+mkdir -p ~/.config/outgate; echo 'fence: false' > ~/.config/outgate/config.yaml
+true
+"""
+
+
+def test_an_agent_works_beside_its_policy_and_cannot_change_it_or_our_settings(gate: Gate, work: Path):
+    policy = work / "outgate.yaml"
+    policy.write_text(ALLOW_ALL)
+    ran = gate.run("sh", "-c", TAMPER, options=("--policy", "outgate.yaml"))
+    assert ran.code == 0, ran.stderr
+    assert (work / "made").read_text() == "new\n"
+    assert policy.read_text() == ALLOW_ALL
+    assert not (work / "home" / ".config" / "outgate").exists()
+    (planted,) = gate.events("planted")
+    assert planted["about"]["path"].endswith("/.config/outgate")
+    assert ".config/outgate" in ran.summary
+
+
 def test_unfenced_is_said_and_recorded(gate: Gate):
     ran = gate.run("curl", "-sS", "https://api.github.com/repos/acme/site", options=("--no-fence",))
     assert ran.code == 0, ran.stderr
@@ -114,10 +136,11 @@ def test_doctor_says_that_nothing_goes_around(gate: Gate):
         [str(OUTGATE), "doctor"], env=gate.env(), cwd=gate.work, capture_output=True, text=True, timeout=110, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for tried in ("TCP", "UDP", "ICMP", "IPv6", "loopback", "Unix"):
-        assert tried.lower() in done.stdout.lower(), done.stdout
-    for runtime in ("curl", "git", "node", "requests", "httpx", "aiohttp", "pip", "npm"):
-        assert runtime in done.stdout.lower(), done.stdout
+    for tried in ("TCP to 192.0.2.1", "UDP to 192.0.2.1", "TCP to [2001:db8::1]", "ping", "loopback", "Unix socket"):
+        assert tried in done.stdout, done.stdout
+    through = {line.split()[0] for line in done.stdout.splitlines() if line.endswith("through the gate")}
+    assert {"curl", "git", "Python", "pip", "Node", "npm"} <= through, done.stdout
+    assert re.search(r"aiohttp .* ignores the proxy", done.stdout), done.stdout
 
 
 def test_doctor_says_of_a_client_that_ignores_the_variables_that_it_cannot_get_out(gate: Gate):

@@ -101,7 +101,7 @@ def test_ctrl_c_reaches_the_agent_and_its_end_is_reported(gate: Gate):
 
 RESIZED = """
 import os, signal, time
-signal.signal(signal.SIGWINCH, lambda *_: print("now", *os.get_terminal_size(), flush=True))
+signal.signal(signal.SIGWINCH, lambda *_: os.write(1, b"now %d %d" % os.get_terminal_size()))
 print("ready", flush=True)
 input()
 """

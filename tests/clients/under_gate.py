@@ -118,8 +118,7 @@ class Gate:
 
     def command(self, agent: Sequence[object], *options: object) -> list[str]:
         """The whole command line: the agent's own stands unchanged at its end."""
-        shared = ("--share", self.work)
-        return [str(part) for part in (OUTGATE, "run", "--config", self._config(), *shared, *options, "--", *agent)]
+        return [str(part) for part in (OUTGATE, "run", "--config", self._config(), *options, "--", *agent)]
 
     def run(self, *agent: object, options: Sequence[object] = (), env: Mapping[str, str] | None = None, stdin: str = "") -> Ran:
         done = subprocess.run(

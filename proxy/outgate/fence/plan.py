@@ -44,7 +44,7 @@ START_UP = (
 """What runs later, outside, as the same user; below the home directory."""
 START_UP_CONFIG = (
     *("fish", "nushell", "xonsh", "powershell", "environment.d", "systemd/user", "autostart", "autostart-scripts"),
-    *("plasma-workspace/env", "plasma-workspace/shutdown", "tmux", "git", "containers"),
+    *("plasma-workspace/env", "plasma-workspace/shutdown", "tmux", "git", "containers", "outgate"),
 )
 """The same, below the configuration folder (XDG_CONFIG_HOME, else ~/.config)."""
 ROOT_WRITABLE = ("/usr/local", "/opt")
