@@ -56,29 +56,33 @@ def _totals(tally: Tally) -> str:
 def _stops(tally: Tally) -> Iterator[str]:
     if tally.stopped_requests:
         yield INDENT + f"stopped, {tally.stopped_requests} of {tally.requests}:"
-        yield from _rows(tally.stopped.most_common())
+        yield from _rows(tally.stopped.most_common(), "outgate log")
     if tally.would_stop_requests:
         yield INDENT + f"had you enforced, {tally.would_stop_requests} of {tally.requests} would have been stopped:"
-        yield from _rows(tally.would_stop.most_common())
+        yield from _rows(tally.would_stop.most_common(), "outgate log --would")
 
 
-def _rows(counted: list[tuple[Stop, int]]) -> Iterator[str]:
+def _rows(counted: list[tuple[Stop, int]], more: str) -> Iterator[str]:
     shown = [
         (str(stop.effect), clean(stop.name), clean(stop.resource), stop.tier, clean(stop.why) + (f"  x {n}" if n > 1 else ""))
         for stop, n in counted[:MOST_SHOWN]
     ]
     yield from (INDENT + "  " + line for line in columns(shown, widest=(9, 28, 24, 2, 40)))
     if len(counted) > MOST_SHOWN:
-        yield INDENT + f"  and {len(counted) - MOST_SHOWN} more: outgate log --would"
+        yield INDENT + f"  and {len(counted) - MOST_SHOWN} more: {more}"
 
 
 def _around(report: RunReport) -> Iterator[str]:
-    if report.around:
-        yield INDENT + f"tried to go around: {report.around.total() + report.around_untold}"
-    for attempt in list(report.around)[:MOST_SHOWN]:
-        yield INDENT + f"  {_attempt(attempt)}   fence: refused"
-    for place, n in report.tally.tunnels.most_common(MOST_SHOWN):
-        yield INDENT + f"  not HTTP through the proxy: {clean(place)}" + (f"  x {n}" if n > 1 else "") + "   gate: refused"
+    tunnels = report.tally.tunnels
+    if tried := report.around.total() + report.around_untold + tunnels.total():
+        yield INDENT + f"tried to go around: {tried}"
+    rows = [f"{_attempt(attempt)}   fence: refused" for attempt in report.around]
+    rows += [
+        f"not HTTP: {clean(place)}" + (f"  x {n}" if n > 1 else "") + "   gate: refused" for place, n in tunnels.most_common()
+    ]
+    yield from (INDENT + f"  {row}" for row in rows[:MOST_SHOWN])
+    if len(rows) > MOST_SHOWN:
+        yield INDENT + f"  and {len(rows) - MOST_SHOWN} more: outgate log --json"
     if report.tally.untrusting:
         names = ", ".join(sorted(clean(host) for host in report.tally.untrusting)[:MOST_SHOWN])
         yield INDENT + f"did not trust our certificate: {names}   see outgate doctor"
