@@ -209,7 +209,7 @@ def _of_machine(findings: Findings) -> Iterator[str]:
 
 
 def _of_command(report: Report, words: Sequence[str]) -> Iterator[str]:
-    yield f"{clean(cut(' '.join(words), 60))} ended ({report.code}); nothing of it was sent on"
+    yield f"{cut(clean(' '.join(words)), 40)} ended ({report.code}); nothing of it was sent on"
     rows = [(PAD + clean(host), _way(came)) for host, came in (report.came or {}).items()]
     yield from columns(rows, (44, 34)) if rows else [PAD + "no request came to the gate"]
     if report.attempts:

@@ -180,7 +180,7 @@ async def examine(command: Command, ground: Ground, gate: LookAlike, runtimes: S
     )
     told = json.loads(said)
     return Findings(
-        tries=tuple(Tried(what=TRIES[name], got=got) for name, got in told["tries"].items()),
+        tries=tuple(Tried(what=what, got=told["tries"][name]) for name, what in TRIES.items()) if told["tries"] else (),
         programs=tuple(_programs(runtimes, told["probes"], gate.came, attempts)),
         attempts=attempts,
     )
