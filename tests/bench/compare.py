@@ -116,7 +116,9 @@ class Outgate:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         config = rig.folder / "outgate.yaml"
-        config.write_text(f"outgate: settings/v1alpha\ndestinations:\n  {NAME}: {{address: '127.0.0.1:{rig.port}', ca: {rig.ca}}}\n")
+        config.write_text(
+            f"outgate: settings/v1alpha\ndestinations:\n  {NAME}: {{address: '127.0.0.1:{rig.port}', ca: {rig.ca}}}\n"
+        )
         program = str(Path(sys.executable).with_name("outgate"))
         self.command = [
             program,
