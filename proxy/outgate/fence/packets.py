@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from outgate.fence.network import OWN4, OWN6
 
@@ -36,7 +36,7 @@ def read_packet(packet: bytes) -> Seen | None:
     """Read a packet; None for one that starts nothing (an answer, a repeat, noise of the kernel's) or is not whole."""
     try:
         return _read(packet)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, AddressValueError):
         return None
 
 
