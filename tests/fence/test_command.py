@@ -95,13 +95,13 @@ def test_without_a_fence_files_are_in_a_folder_that_is_gone_afterwards(own):
 
 
 class Terminal:
-    """An interactive shell on a terminal of its own, as an operator has it."""
+    """A terminal, and what is in front of it: an interactive shell, as an operator has it."""
 
-    def __init__(self) -> None:
+    def __init__(self, argv=("bash", "--norc", "--noprofile", "-i")) -> None:
         self.pid, self.end = pty.fork()
         if self.pid == 0:
             os.environ.update(PS1="$ ", HISTFILE="/dev/null", TERM="dumb")
-            os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+            os.execvp(argv[0], argv)
         self.seen = ""
 
     def type(self, text: str) -> None:
@@ -193,6 +193,18 @@ def test_a_command_that_stops_itself_gives_the_terminal_back(own, terminal, unfe
     terminal.type("fg\n")
     terminal.until("back True")
     terminal.until('"code": 0')
+
+
+@both
+def test_where_no_shell_could_wake_it_a_command_that_stops_itself_goes_on(own, unfenced):
+    """An orphaned process group: the kernel ignores SIGTSTP there, for a command alone as for one beside a gate."""
+    script = READY + "os.kill(os.getpid(), signal.SIGTSTP); print('went on')"
+    alone = Terminal([sys.executable, str(DRIVER), line(own, script, unfenced=unfenced).split()[-1]])
+    try:
+        alone.until("went on")
+        alone.until('"code": 0')
+    finally:
+        alone.close()
 
 
 @both

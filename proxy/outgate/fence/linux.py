@@ -154,7 +154,11 @@ def _doing[T](end: socket.socket, failure: str, step: Callable[[], T]) -> T:
 def _hint() -> str:
     """The switches that distributions have for this, where one is off."""
     for path, off, remedy in (
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", "allow them for outgate in an AppArmor profile"),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "set it to 0, or give this Python an AppArmor profile with 'userns'",
+        ),
         ("kernel/unprivileged_userns_clone", "0", "set it to 1"),
         ("user/max_user_namespaces", "0", "raise it"),
     ):

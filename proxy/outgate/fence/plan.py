@@ -107,6 +107,7 @@ def lay_out(plan: FencePlan, find: Callable[[Iterable[Path]], Found], *, uid: in
     Looks at the file system, changes nothing. `find` gives the sockets below folders, and elsewhere. What is the gate's
     own stays hidden whatever is shared; sharing a folder gives back what is named, not what is hidden in it.
     """
+    _check_ports(plan)
     plan = replace(plan, cwd=plan.cwd.resolve(), home=plan.home.resolve(), share=_shared(plan))
     private = tuple(dict.fromkeys(path.resolve() for path in PRIVATE if path.is_dir()))
     kept = tuple(_kept(plan, private))
@@ -139,6 +140,14 @@ def without_channels(environ: Mapping[str, str], shared: Iterable[Path]) -> dict
     """The environment without what names a socket that the fence hides, unless one that is shared is named."""
     given = [str(path) for path in shared]
     return {k: v for k, v in environ.items() if k not in CHANNELS or any(path in v for path in given)}
+
+
+def _check_ports(plan: FencePlan) -> None:
+    wrong = [port for port in plan.direct if not 0 < port < 65536]
+    taken = [f"port {PORT} is the gate's own inside, serve on another"] if PORT in plan.direct else []
+    problems = [f"{port} is no port, give one from 1 to 65535" for port in wrong] + taken
+    if problems:
+        raise ConfigError(*(Problem(source="--direct", message=problem) for problem in problems))
 
 
 def _shared(plan: FencePlan) -> tuple[Path, ...]:

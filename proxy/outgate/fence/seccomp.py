@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 ALLOWED_FAMILIES = (1, 2, 10, 16)
 """AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. AF_VSOCK talks to the hypervisor's host and knows no network namespace."""
-PUSHED_INPUT = (0x5412, 0x541C)
-"""TIOCSTI and TIOCLINUX type into the operator's own terminal."""
+PUSHED_INPUT = (0x5412, 0x541C, 0x4B47, 0x4B49, 0x4B4B, 0x4BFB)
+"""TIOCSTI and TIOCLINUX type into the operator's own terminal; KDSKBENT, KDSKBSENT, KDSKBDIACR and KDSKBDIACRUC change, on a
+console without windows, what its keys type."""
 NOT_SERVED = ("io_uring_setup", "io_uring_enter", "io_uring_register")
 """Makes sockets behind a filter's back. Programs fall back when the kernel seems not to have it."""
 NOT_PERMITTED = ("add_key", "request_key", "keyctl", "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at")

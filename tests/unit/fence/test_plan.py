@@ -139,6 +139,16 @@ def test_every_share_that_can_t_be_given_is_told_at_once(home):
     ]
 
 
+def test_every_port_that_can_t_be_given_is_told_at_once(home):
+    with pytest.raises(ConfigError) as caught:
+        laid(home, direct=(0, 5432, 70000, 3128))
+    assert list(map(str, caught.value.problems)) == [
+        "--direct: 0 is no port, give one from 1 to 65535",
+        "--direct: 70000 is no port, give one from 1 to 65535",
+        "--direct: port 3128 is the gate's own inside, serve on another",
+    ]
+
+
 def test_hooks_of_the_repository_around_the_work_are_read_only(home):
     hooks = home / "work" / ".git" / "hooks"
     hooks.mkdir(parents=True)

@@ -42,7 +42,7 @@ def test_a_family_is_read_as_the_kernel_reads_it_by_its_low_half(machine, high):
 
 @every
 @pytest.mark.parametrize("high", [0, 1, 0xFFFFFFFF])
-@pytest.mark.parametrize("request_", [0x5412, 0x541C])
+@pytest.mark.parametrize("request_", [0x5412, 0x541C, 0x4B47, 0x4B49, 0x4B4B, 0x4BFB])
 def test_nothing_is_typed_into_a_terminal(machine, request_, high):
     assert said(machine, machine.numbers["ioctl"], 0, high << 32 | request_) == refused(errno.EPERM)
 
