@@ -104,12 +104,16 @@ class Acks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._said: dict[str, threading.Semaphore] = {}
+        self._heard: dict[str, threading.Semaphore] = {}
         self.missed: list[str] = []
 
     def service(self, ask: Ask) -> Answer:
-        self._of(ask.path.strip("/")).release()
+        self.said(ask.path.strip("/"))
         return Answer()
+
+    def said(self, stream: str) -> None:
+        """Its reader has acknowledged once more."""
+        self._of(stream).release()
 
     def wait(self, stream: str) -> None:
         """Give back when the reader has acknowledged once more."""
@@ -126,7 +130,7 @@ class Acks:
 
     def _of(self, stream: str) -> threading.Semaphore:
         with self._lock:
-            return self._said.setdefault(stream, threading.Semaphore(0))
+            return self._heard.setdefault(stream, threading.Semaphore(0))
 
 
 class LookAlikes:
