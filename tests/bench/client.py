@@ -72,6 +72,7 @@ async def rate(kind: str, seconds: float, connections: int) -> dict[str, float]:
     spent = time.perf_counter() - began
     took.sort()
     return {
+        "requests": len(took) + 1,
         "per_second": len(took) / spent,
         "p50_ms": took[len(took) // 2] * 1000,
         "p99_ms": took[int(len(took) * 0.99)] * 1000,

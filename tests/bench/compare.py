@@ -65,13 +65,19 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, threads included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def peak_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1000
 
 
 class Mitmdump:
-    """Stock, no addons. The name reaches the upstream by a hosts entry of its own: `connect_addr` can't, so reverse DNS is patched by sitecustomize."""
+    """Stock, no addons of ours. Its look-up of the bench's one name is pointed at the upstream, as a hosts file would."""
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
@@ -99,8 +105,9 @@ class Mitmdump:
     def run(self, *words: str) -> dict[str, float]:
         ca = self.rig.folder / "mitm" / "mitmproxy-ca-cert.pem"
         environ = self.rig.environ(https_proxy=f"http://127.0.0.1:{self.port}", BENCH_CA=str(ca))
+        before = cpu_seconds(self.process.pid)
         done = subprocess.run(self.rig.client(*words), env=environ, capture_output=True, check=True)
-        return json.loads(done.stdout)
+        return with_cpu(json.loads(done.stdout), cpu_seconds(self.process.pid) - before)
 
     def memory(self, *words: str) -> dict[str, float]:
         return {**self.run(*words), "peak_mb": peak_mb(self.process.pid)}
@@ -138,29 +145,36 @@ class Outgate:
         return subprocess.Popen([*self.command, *words], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def run(self, *words: str) -> dict[str, float]:
-        process = self.start(*self.rig.client(*words))
-        out, err = process.communicate(timeout=300)
-        if process.returncode:
-            raise SystemExit(err.decode())
-        return json.loads(out)
+        out, cpu, _ = self.watched(*self.rig.client(*words))
+        return with_cpu(json.loads(out), cpu - self.start_up)
 
     def memory(self, *words: str) -> dict[str, float]:
-        process = self.start(*self.rig.client(*words))
-        peak = 0.0
+        out, _, peak = self.watched(*self.rig.client(*words))
+        return {**json.loads(out), "peak_mb": peak}
+
+    def idle(self) -> tuple[float, float]:
+        """Seconds and CPU seconds of a run that does nothing."""
+        began = time.perf_counter()
+        _, cpu, _ = self.watched("true")
+        return time.perf_counter() - began, cpu
+
+    def watched(self, *words: str) -> tuple[bytes, float, float]:
+        """What a command printed, and the gate's own CPU seconds and peak memory: looked up until it ends, as of its last 20 ms."""
+        process = self.start(*words)
+        cpu = peak = 0.0
         while process.poll() is None:
             with contextlib.suppress(FileNotFoundError, IndexError, ProcessLookupError):
-                peak = max(peak, peak_mb(process.pid))
-            time.sleep(0.05)
+                cpu, peak = max(cpu, cpu_seconds(process.pid)), max(peak, peak_mb(process.pid))
+            time.sleep(0.02)
         out, err = process.communicate()
         if process.returncode:
             raise SystemExit(err.decode())
-        return {**json.loads(out), "peak_mb": peak}
+        return out, cpu, peak
 
-    def idle_seconds(self) -> float:
-        began = time.perf_counter()
-        process = self.start("true")
-        process.communicate()
-        return time.perf_counter() - began
+
+def with_cpu(found: dict[str, float], seconds: float) -> dict[str, float]:
+    """What the proxy's own process spent on a request, where requests were counted."""
+    return {**found, "cpu_us_each": seconds / found["requests"] * 1e6} if "requests" in found else found
 
 
 def median(rows: list[dict[str, float]]) -> dict[str, float]:
@@ -172,6 +186,9 @@ def measure(asked: argparse.Namespace) -> dict[str, object]:
     with rig() as made:
         stock, ours = Mitmdump(made), Outgate(made)
         try:
+            idle = [ours.idle() for _ in range(3)]
+            found["start to end of `outgate run -- true`, seconds"] = statistics.median(seconds for seconds, _ in idle)
+            ours.start_up = statistics.median(cpu for _, cpu in idle)
             for name, words, how in (
                 ("keep-alive", ("keepalive", str(asked.seconds), "8"), "run"),
                 ("new connections", ("new", str(asked.seconds), "8"), "run"),
@@ -182,7 +199,6 @@ def measure(asked: argparse.Namespace) -> dict[str, object]:
                 pairs = [(getattr(stock, how)(*words), getattr(ours, how)(*words)) for _ in range(rounds)]
                 found[name] = {"mitmdump": median([a for a, _ in pairs]), "outgate": median([b for _, b in pairs])}
                 print(name, json.dumps(found[name]), file=sys.stderr)
-            found["start to end of `outgate run -- true`, seconds"] = statistics.median(ours.idle_seconds() for _ in range(3))
         finally:
             stock.close()
     found["stages, µs"] = stages()
