@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from outgate.cli.text import clean, columns, wrapped
+from outgate.cli.text import clean, columns, cut, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,13 +63,15 @@ def _stops(tally: Tally) -> Iterator[str]:
 
 
 def _rows(counted: list[tuple[Stop, int]], more: str) -> Iterator[str]:
-    shown = [
-        (str(stop.effect), clean(stop.name), clean(stop.resource), stop.tier, clean(stop.why) + (f"  x {n}" if n > 1 else ""))
-        for stop, n in counted[:MOST_SHOWN]
-    ]
-    yield from (INDENT + "  " + line for line in columns(shown, widest=(9, 28, 24, 2, 40)))
+    shown = [_row(stop, n) for stop, n in counted[:MOST_SHOWN]]
+    yield from (INDENT + "  " + line for line in columns(shown, widest=(8, 23, 14, 2, 14)))
     if len(counted) > MOST_SHOWN:
         yield INDENT + f"  and {len(counted) - MOST_SHOWN} more: {more}"
+
+
+def _row(stop: Stop, n: int) -> tuple[str, ...]:
+    again = f" x {n}" if n > 1 else ""
+    return str(stop.effect), clean(stop.name), clean(stop.resource), stop.tier, cut(clean(stop.why), 14 - len(again)) + again
 
 
 def _around(report: RunReport) -> Iterator[str]:

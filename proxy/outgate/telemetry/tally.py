@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from outgate.policy.rule import OTHERWISE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -114,11 +116,11 @@ def _rows(decision: Decision, *, would: bool) -> Iterable[Stop]:
 
 def _row(verdict: Verdict, effect: Effect) -> Stop:
     action = verdict.action
-    rules = [match.rule for match in verdict.matches if match.effect is effect]
+    rules = [match.rule for match in verdict.matches if match.effect is effect and match.rule != OTHERWISE]
     return Stop(
         effect=effect,
         name=action.name,
         resource=action.resource.partition("/")[0] if not action.mapped else action.resource,
         tier=action.tier.name if action.mapped else "?",
-        why=(action.why if action.mapped and "otherwise" in rules[:1] else ", ".join(rules)) or action.why,
+        why=rules[0] if rules else action.why or OTHERWISE,
     )
