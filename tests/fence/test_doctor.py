@@ -15,6 +15,8 @@ import pytest
 from outgate.fence import inside
 from outgate.fence.check import TRIES, lay_ground
 
+pytestmark = pytest.mark.xdist_group("doctor")  # one look at the machine serves all
+
 OUTGATE = Path(sys.executable).with_name("outgate")
 
 
