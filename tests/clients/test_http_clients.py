@@ -100,3 +100,11 @@ def test_what_the_service_gets_is_what_was_decided(gate: Gate, services: LookAli
     assert len(seen.content) == decided.outcome["sent"] == 3
     assert decided.outcome["body"].endswith(seen.body)
     assert [name for name, _ in seen.headers if name.lower().startswith(("proxy-", "outgate-"))] == []
+
+
+def test_a_client_that_behaves_badly_disturbs_nobody_and_prints_nothing(gate: Gate, services: LookAlikes):
+    ran = gate.run(PYTHON, AGENTS / "mess.py")
+    assert ran.stdout.splitlines() == ["CERTIFICATE_VERIFY_FAILED", '{"ok": true}'], ran.stderr
+    assert ran.own == ""
+    assert "GET other.test/proper" in services.lines()
+    assert {one.line for one in gate.decisions() if one.lets_out} <= {"POST other.test/half", "GET other.test/proper"}

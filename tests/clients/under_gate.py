@@ -150,8 +150,10 @@ class Gate:
         return [r.fields for r in all_receipts(log_folder(self.state)) if r.fields["type"] == what]
 
     def agrees(self) -> None:
-        """The oracle: what the world saw is what was let out, and the record of it verifies."""
+        """The oracle: what the world saw is what was let out, the record of it verifies, and nothing went wrong inside."""
         assert self.services.malformed == []
+        alarms = self.state / "outgate.log"
+        assert not alarms.exists() or alarms.read_text() == ""
         decisions = self.decisions()
         assert [one.line for one in decisions if one.lets_out != bool(one.outcome)] == [], (
             "one outcome each, for what was let out"
