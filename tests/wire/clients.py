@@ -128,6 +128,7 @@ class Streams:
         self.answers: dict[int, Answer] = {}
         self.ended: set[int] = set()
         self.reset: dict[int, int] = {}
+        self.informed: set[int] = set()
         self.gone = False
         self.read_data = True
         self._changed = asyncio.Condition()
@@ -206,6 +207,8 @@ class Streams:
         match event:
             case h2.events.ResponseReceived(stream_id=stream, headers=headers):
                 self.answers[stream] = Answer(int(dict(headers)[":status"]), "", [(n, v) for n, v in headers if n != ":status"])
+            case h2.events.InformationalResponseReceived(stream_id=stream):
+                self.informed.add(stream)
             case h2.events.DataReceived(stream_id=stream, data=data):
                 self.answers[stream].body += data
                 if self.read_data:

@@ -261,6 +261,16 @@ async def test_a_client_that_waits_for_100_is_told_to_go_on(make, reads_bodies):
     assert upstream.seen[0].header("expect") is None
 
 
+async def test_an_http2_client_that_waits_for_100_is_told_to_go_on(gateway):
+    upstream = await gateway.upstream(alpn=("h2",))
+    async with await gateway.h2() as client:
+        stream = await client.request("PUT", "/up", "api.test", end=False, headers=[("expect", "100-continue")])
+        await client.until(lambda: stream in client.informed)
+        await client.data(stream, b"body", end=True)
+        assert (await client.answer(stream)).body == b"ok"
+    assert upstream.seen[0].body == b"body"
+
+
 async def test_a_client_that_waits_for_100_is_refused_without_its_body(gateway):
     await gateway.upstream()
     async with await gateway.https() as client:

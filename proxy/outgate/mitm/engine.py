@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from outgate.ports import Alarm
 
 _BACKLOG = 512
+_PATIENCE = 15.0
 
 
 class Engine:
@@ -103,10 +104,17 @@ class Engine:
             async with asyncio.timeout(grace.total_seconds()):
                 await self._empty.wait()
         except TimeoutError:
-            for handler in self._all():
-                handler.abort()
-        await self._empty.wait()
+            await self._abort_all()
         await self._notes.close()
+
+    async def _abort_all(self) -> None:
+        for handler in self._all():
+            handler.abort()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._empty.wait()
+        except TimeoutError as error:  # a decision that never ends: its outcome is for the next writer to record
+            self._alarm.raise_for(error, "waiting for the last decisions")
 
     def _all(self) -> tuple[Handler, ...]:
         return tuple(handler for handlers in self._handlers.values() for handler in handlers)

@@ -8,16 +8,15 @@ import ipaddress
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from mitmproxy.connection import ConnectionState
+from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.proxy import commands, events
-from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server import ConnectionIO, LiveConnectionHandler
 
 from outgate.mitm.enforce import BreachError, Failure
 from outgate.mitm.layers import Http, TunnelGate
-from outgate.mitm.wire import Becomes, DecideHook, Replace, Settled, Upstream, Wire
+from outgate.mitm.wire import Becomes, DecideHook, Line, Replace, Settled, Upstream, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -54,8 +53,9 @@ class Handler(LiveConnectionHandler):
         idle = int(limits.idle.total_seconds())
         wire = Wire(link=link, addon=addon, limits=limits, backlog=self._backlog, tcp_timeout=idle)
         super().__init__(reader, writer, wire.as_options(), ProxyMode.parse("regular"))
-        self.layer: Layer = Http(self._context(wire), HTTPMode.regular)
+        self.client.peername = self.client.peername or ("local", 0)  # a Unix socket has none, and layers quote it
         self._wire = wire
+        self.layer: Layer = Http(self._line(), HTTPMode.regular)
         self._link = link
         self._addon = addon
         self._limits = limits
@@ -83,13 +83,12 @@ class Handler(LiveConnectionHandler):
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "serving a client")
         except asyncio.CancelledError:
-            pass
+            pass  # how mitmproxy closes a connection; this task has something left to do
         finally:
-            watch.cancel()
-            for timer in self.wakeup_timer:
+            for timer in (watch, *self.wakeup_timer):
                 timer.cancel()
-        self._forgive()
-        await self._leave()
+            self._forgive()
+            await self._leave()
 
     async def handle_connection(self, connection: Connection) -> None:
         """Read one side to its end, no faster than the other side takes it."""
@@ -223,11 +222,13 @@ class Handler(LiveConnectionHandler):
                     self._do(command)
             self._flush()
             self._link.room.set()
-            self._watch_congested()
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "passing traffic on")
         finally:
             self._busy = False
+        for connection in self._link.congested - self._watched:
+            self._watched.add(connection)
+            self._keep(asyncio.create_task(self._relieve(connection)))
         if self._ending:
             self._go_if_idle()
 
@@ -251,7 +252,7 @@ class Handler(LiveConnectionHandler):
             case commands.Log():
                 pass
             case Becomes(rest=rest):
-                self._replace(TunnelGate(self._context(self._wire)), rest)
+                self._replace(TunnelGate(self._line()), rest)
             case Replace(layer=layer, data=data):
                 self._replace(layer, data)
             case _:
@@ -280,12 +281,14 @@ class Handler(LiveConnectionHandler):
         if data:
             self._pending.append(events.DataReceived(self.client, data))
 
-    def _context(self, wire: Wire) -> Context:
-        return Context(self.client, wire.as_options())
+    def _line(self) -> Line:
+        return Line(self.client, self._wire, Server(address=None))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work now, and go on with it later if it has to wait."""
-        task: asyncio.Task[None] = asyncio.Task(work, loop=self._loop, eager_start=True)
+        return self._keep(asyncio.Task(work, loop=self._loop, eager_start=True))
+
+    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         if not task.done():
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
@@ -346,11 +349,6 @@ class Handler(LiveConnectionHandler):
         io = self.transports.get(connection)
         written = io.writer.transport.get_write_buffer_size() if io and isinstance(io.writer, asyncio.StreamWriter) else 0
         return written + sum(map(len, self._out.get(connection, ())))
-
-    def _watch_congested(self) -> None:
-        for connection in self._link.congested - self._watched:
-            self._watched.add(connection)
-            self._spawn(self._relieve(connection))
 
     async def _relieve(self, connection: Connection) -> None:
         await self._drain(connection)

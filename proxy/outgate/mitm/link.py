@@ -44,6 +44,10 @@ class Limits:
     idle: timedelta = timedelta(minutes=15)
     connect: timedelta = timedelta(seconds=30)
 
+    def __post_init__(self) -> None:
+        if self.unsent < 128 * KIB:
+            raise ValueError("unsent: less than 128 KiB is less than a socket's own buffer")
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Link:

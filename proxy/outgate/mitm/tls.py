@@ -109,9 +109,11 @@ class Greeting:
     link: Link
     named: Callable[[Link, bytes | None], str]
     chosen: Callable[[Link, list[bytes]], bytes | None]
+    heard: bool = False
     error: Exception | None = None
 
     def hello(self, sni: bytes | None) -> str:
+        self.heard = True
         return self.named(self.link, sni)
 
 
@@ -201,7 +203,8 @@ class AgentTls(_Tls):
 
     def on_handshake_error(self, err: str) -> CommandGenerator[None]:
         wire = wire_of(self.context)
-        wire.addon.tls_failed_client(wire.link, err)
+        if self._greeting.heard or err != "connection closed":
+            wire.addon.tls_failed_client(wire.link, err)
         yield commands.CloseConnection(self.tunnel_connection)
         self._failed = True
 

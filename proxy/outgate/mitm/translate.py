@@ -37,6 +37,7 @@ _NOT_IN_HTTP2: Final = _FRAMING | {b"host", b"connection", b"upgrade"}
 _NOT_GIVEN: Final = _HOP | {b"alt-svc"}
 _OURS: Final = b"outgate-"
 _BODY_EXPECTED: Final = frozenset({"POST", "PUT", "PATCH"})
+_BODILESS: Final = frozenset({204, 304})
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_IN_VALUE: Final = re.compile(rb"[\x00\r\n]")
 _LENGTH: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
@@ -131,8 +132,11 @@ def answer_response(response: http.Response, request: http.Request, *, ended: bo
     kept = [(n, v) for n, v in fields if (low := n.lower()) not in dropped and not low.startswith(_OURS)]
     if request.is_http2:
         kept = [(n.lower(), v) for n, v in kept]
-    elif not ended and request.is_http11 and not any(n.lower() == b"content-length" for n, _ in kept):
-        kept.append((b"transfer-encoding", b"chunked"))
+    elif not any(n.lower() == b"content-length" for n, _ in kept):
+        if not ended and request.is_http11:
+            kept.append((b"transfer-encoding", b"chunked"))
+        elif ended and request.data.method != b"HEAD" and response.status_code not in _BODILESS:
+            kept.append((b"content-length", b"0"))
     return _response(request, response.status_code, tuple(kept), response.data.reason)
 
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.layers.http._events import RequestHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from mitmproxy.connection import Connection
+    from mitmproxy.connection import Client, Connection
     from mitmproxy.options import Options
-    from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import Layer
 
     from outgate.intake.request import Unreadable
@@ -61,6 +61,19 @@ class Wire:
     def as_options(self) -> Options:
         """Pass for the option store where a signature asks for it: the layers only read attributes."""
         return cast("Options", self)
+
+
+class Line(Context):
+    """What the layers of one connection share. mitmproxy's own makes a new connection, id and all, for each copy."""
+
+    def __init__(self, client: Client, wire: Wire, server: Server, layers: Sequence[Layer] = ()) -> None:
+        self.client = client
+        self.options = wire.as_options()
+        self.server = server
+        self.layers = list(layers)
+
+    def fork(self) -> Line:
+        return Line(self.client, wire_of(self), self.server, self.layers)
 
 
 def wire_of(context: Context) -> Wire:
