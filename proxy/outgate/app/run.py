@@ -261,7 +261,8 @@ class _Run:
 
     async def _journal(self, stack: AsyncExitStack) -> FileJournal:
         now = self.clock.now()
-        journal = FileJournal.open(self.found.state, writer=new_writer(now, entropy(4)), key=self.key)
+        writer = new_writer(now, entropy(4))
+        journal = FileJournal.open(self.found.state, writer=writer, key=self.key, committed=self.metrics.committed)
         stack.push_async_callback(journal.close)
         await adopt(journal, log_folder(self.found.state), own=journal.writer, key=self.key.public, now=now)
         return journal
@@ -311,12 +312,15 @@ class _Run:
                 trust=UpstreamTrust(bundle=bundle, destinations=table).trust_for,
                 credentials=table.credentials,
                 unreached=self.resolver.failed,
+                untrusted=lambda _host: self.metrics.untrusted("upstream"),
             ),
             alarm=self.alarm,
             limits=replace(Limits(), body=self.found.settings.body_limit),
         )
         await engine.start()
         gc.enable()
+        self.metrics.connections("client", lambda: engine.clients)
+        self.metrics.connections("upstream", lambda: engine.upstreams)
         stack.push_async_callback(engine.stop, timedelta(0))
         return engine
 

@@ -181,6 +181,8 @@ class Addon:
         failure = next((f for f in Failure if error.startswith(f.value)), Failure.HANDSHAKE)
         if failure is Failure.UNREACHED:
             self._outside.unreached(call.admitted.pin)
+        elif failure is Failure.UNTRUSTED:
+            self._outside.untrusted(call.admitted.request.host)
         return self.error(call, failure, error if error.startswith(failure.value) else f"{failure.value}: {error}")
 
     # the answer

@@ -33,15 +33,16 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What the operator and the resolver know of upstreams. All by canonical host, but the last.
+    """What the operator and the resolver know of upstreams. All by canonical host, but `unreached`.
 
     `trust`: what vouches for it. `credentials`: `user:password` for the proxy before it, or nothing. `unreached` is told
-    the address at which nobody answered.
+    the address at which nobody answered, `untrusted` the host whose certificate does not verify.
     """
 
     trust: Callable[[str], Trust]
     credentials: Callable[[str], str] = lambda _host: ""
     unreached: Callable[[Pin], None] = lambda _pin: None
+    untrusted: Callable[[str], None] = lambda _host: None
 
 
 class BreachError(Exception):

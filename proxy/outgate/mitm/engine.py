@@ -87,6 +87,16 @@ class Engine:
         """Serve an agent on a listening socket that was made elsewhere: in another network namespace, perhaps."""
         self._listeners.append(await asyncio.start_server(self._acceptor(agent), sock=sock, limit=READ, backlog=_BACKLOG))
 
+    @property
+    def clients(self) -> int:
+        """Connections of agents, open now."""
+        return len(self._all())
+
+    @property
+    def upstreams(self) -> int:
+        """Connections to upstreams, open now or being opened."""
+        return sum(handler.upstreams for handler in self._all())
+
     def abort(self, agent: str) -> int:
         """Drop every connection of one agent, now, mid-byte. Gives how many clients that were."""
         handlers = tuple(self._handlers.get(agent, ()))

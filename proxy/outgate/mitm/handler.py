@@ -72,6 +72,11 @@ class Handler(LiveConnectionHandler):
         self._upstreams = asyncio.Semaphore(limits.upstreams)
         self.tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def upstreams(self) -> int:
+        """Connections to upstreams, open now or being opened."""
+        return sum(connection is not self.client for connection in self.transports)
+
     async def run(self) -> None:
         """Serve the client until it is gone. Never raises."""
         watch = asyncio.create_task(self.timeout_watchdog.watch())  # type: ignore[no-untyped-call]  # mitmproxy's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -18,6 +19,7 @@ from outgate.stores.disk import Disk, make_folder, try_lock, write_whole
 from outgate.stores.logs import log_folder, segment_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from outgate.digest import Json
@@ -54,12 +56,13 @@ class FileJournal:
     then unknown, and the next writer starts a log of its own.
     """
 
-    def __init__(self, held: _Held, *, writer: str, key: SigningKey, disk: Disk) -> None:
+    def __init__(self, held: _Held, *, writer: str, key: SigningKey, disk: Disk, committed: Callable[[int, float], None]) -> None:
         """Take over what `open` made."""
         self.writer = writer
         self.folder = held.folder
         self._key = key
         self._disk = disk
+        self._committed = committed
         self._lock = held.lock
         self._fd = held.segment
         self._written = 0
@@ -73,15 +76,26 @@ class FileJournal:
         self._thread.start()
 
     @classmethod
-    def open(cls, state: Path, *, writer: str, key: SigningKey, disk: Disk | None = None) -> FileJournal:
-        """Start a new log in a state folder, held by this process for its life. Raises UnavailableError."""
+    def open(
+        cls,
+        state: Path,
+        *,
+        writer: str,
+        key: SigningKey,
+        disk: Disk | None = None,
+        committed: Callable[[int, float], None] = lambda _receipts, _seconds: None,
+    ) -> FileJournal:
+        """Start a new log in a state folder, held by this process for its life. Raises UnavailableError.
+
+        `committed` is told of each group, in the event loop: how many receipts, and how long they took to be on disk.
+        """
         disk = disk or Disk()
         folder = log_folder(state) / writer
         try:
             held = _start(disk, folder)
         except OSError as error:
             raise UnavailableError(f"no log can be kept in {folder.parent}: {_said(error)}") from error
-        return cls(held, writer=writer, key=key, disk=disk)
+        return cls(held, writer=writer, key=key, disk=disk, committed=committed)
 
     @property
     def size(self) -> int:
@@ -123,9 +137,10 @@ class FileJournal:
         failed: UnavailableError | None = None
         group = self._next()
         while group:
+            began = time.monotonic()
             if failed is None:
                 failed = self._commit(group)
-            self._tell(group, failed)
+            self._tell(group, failed, time.monotonic() - began)
             group = self._next()
         os.close(self._fd)
         os.close(self._lock)
@@ -175,14 +190,14 @@ class FileJournal:
         self._fd, self._written = segment, 0
         self._disk.sync_folder(self.folder)
 
-    def _tell(self, group: list[_Waiting], failed: UnavailableError | None) -> None:
+    def _tell(self, group: list[_Waiting], failed: UnavailableError | None, seconds: float) -> None:
         loop = group[0].done.get_loop()
         try:
-            loop.call_soon_threadsafe(self._settle, group, failed)
+            loop.call_soon_threadsafe(self._settle, group, failed, seconds)
         except RuntimeError:
             return  # the loop is closed: nobody waits any more, and what was to be written is
 
-    def _settle(self, group: list[_Waiting], failed: UnavailableError | None) -> None:
+    def _settle(self, group: list[_Waiting], failed: UnavailableError | None, seconds: float) -> None:
         for waiting in group:
             self._waiting -= len(waiting.line)
             if waiting.done.done():
@@ -191,6 +206,8 @@ class FileJournal:
                 waiting.done.set_result(Stamp(writer=self.writer, seq=waiting.seq))
             else:
                 waiting.done.set_exception(failed)
+        if failed is None:
+            self._committed(len(group), seconds)
 
 
 def _start(disk: Disk, folder: Path) -> _Held:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from outgate.digest import Json
     from outgate.policy.decision import Decision
@@ -82,7 +82,7 @@ class Metrics:
         )
         self._commits = Histogram(
             "outgate_journal_commit_seconds",
-            "Time from the first receipt of a group to its signed checkpoint on disk.",
+            "Time that a group of receipts takes to be written, signed and on disk.",
             registry=self.registry,
             buckets=_SECONDS,
         )
@@ -136,10 +136,6 @@ class Metrics:
             case _:
                 pass
 
-    def staged(self, stage: str, seconds: float) -> None:
-        """One request was so long in one stage."""
-        self._stages.labels(self._word(stage)).observe(seconds)
-
     def committed(self, receipts: int, seconds: float) -> None:
         """A group of receipts became durable."""
         self._groups.observe(receipts)
@@ -157,12 +153,9 @@ class Metrics:
         """A handshake failed: `client` does not trust us, or we don't trust the `upstream`."""
         self._trust.labels(self._word(side)).inc()
 
-    def opened(self, side: str) -> None:
-        """A connection of a `client` or to an `upstream`."""
-        self._open.labels(self._word(side)).inc()
-
-    def closed(self, side: str) -> None:
-        self._open.labels(self._word(side)).dec()
+    def connections(self, side: str, count: Callable[[], int]) -> None:
+        """Who knows how many connections of a `client` or to an `upstream` are open: asked when somebody looks."""
+        self._open.labels(self._word(side)).set_function(count)
 
     def alarmed(self, doing: str) -> None:
         """Something failed inside."""

@@ -82,11 +82,12 @@ def test_words_beyond_the_bound_are_one_series():
     assert len(samples(metrics, "outgate_alarms_total")) <= 51
 
 
-def test_connections_open_and_close():
+def test_open_connections_are_counted_when_somebody_looks():
     metrics = Metrics()
-    metrics.opened("client")
-    metrics.opened("client")
-    metrics.closed("client")
+    connections = ["one", "two"]
+    metrics.connections("client", lambda: len(connections))
+    assert samples(metrics, "outgate_open_connections") == {("client",): 2}
+    connections.pop()
     assert samples(metrics, "outgate_open_connections") == {("client",): 1}
 
 
@@ -103,7 +104,6 @@ def test_what_the_fence_and_tls_refuse_is_counted():
     metrics = Metrics()
     metrics.went_around("connect")
     metrics.untrusted("client")
-    metrics.staged("receipt", 0.1)
     metrics.unlogged()
     names = ("outgate_around_attempts_total", "outgate_trust_failures_total", "outgate_log_lines_lost_total")
     assert [sum(samples(metrics, name).values()) for name in names] == [1, 1, 1]
