@@ -208,10 +208,10 @@ class Addon:
 
     def error(self, call: Call, failure: Failure, detail: str = "") -> Reply:
         """Record what became of it. Give what the client gets, where it got nothing yet."""
-        stamp = call.admitted.stamp
+        admitted = call.admitted
         conclude(self._gate, call, Result.UNKNOWN if call.left else Result.REFUSED, error=detail[:200] or failure.value)
-        said = Refusal(status=502, answer="allow", kind="upstream", tell=_TOLD[failure], receipt=str(stamp))
-        return render(said, call.opening.reading)
+        said = Refusal(status=502, answer="allow", kind="upstream", tell=_TOLD[failure], receipt=str(admitted.stamp))
+        return render(said, admitted.request)
 
     def websocket_start(self, call: Call) -> None:
         """An admitted WebSocket begins."""
@@ -239,7 +239,14 @@ def _leads_to(link: Link) -> tuple[str, int]:
 
 def _kind_of(data: bytes) -> str:
     """Name what came, without a byte of it."""
-    known = {b"SSH-": "ssh", b"\x05": "socks5", b"\x04": "socks4", b"EHLO": "smtp", b"HELO": "smtp", b"PRI ": "http2 without tls"}
+    known = {
+        b"SSH-": "ssh",
+        b"\x16": "malformed tls",
+        b"\x05": "socks5",
+        b"\x04": "socks4",
+        b"EHLO": "smtp",
+        b"HELO": "smtp",
+    }
     for start, kind in known.items():
         if data.startswith(start):
             return kind

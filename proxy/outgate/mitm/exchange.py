@@ -137,7 +137,7 @@ class Exchange(HttpStream):
         admitted, way, body = call.admitted, call.way, call.body
         assert way is not None
         assert body is not None
-        upstream, failure = yield Connect((way.host, way.port), way.tls, None, way=way)
+        self.upstream, failure = yield Connect((way.host, way.port), way.tls, None, way=way)
         self._resumed()
         if self._client_left():
             self._end()
@@ -147,7 +147,9 @@ class Exchange(HttpStream):
             return
         if self._gathering is None:
             yield from self._ask_for_body()
-        self.upstream = self.context.server = upstream
+        upstream = self.upstream
+        assert upstream is not None
+        self.context.server = upstream
         proxied = way.pin.via is not None and not way.tls
         credentials = self.wire.addon.proxy_credentials(way) if proxied else ()
         out = translate.outgoing(admitted.request, body, way.pin, credentials, http2=upstream.alpn == b"h2")

@@ -373,8 +373,8 @@ class Handler(LiveConnectionHandler):
             self._addon.client_disconnected(self._link)
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "recording what a client left unfinished")
-        if self.tasks:
-            await asyncio.wait(self.tasks)
+        while self.tasks:
+            await asyncio.wait(tuple(self.tasks))
 
     @staticmethod
     def _forgive() -> None:

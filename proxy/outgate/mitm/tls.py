@@ -203,8 +203,10 @@ class AgentTls(_Tls):
 
     def on_handshake_error(self, err: str) -> CommandGenerator[None]:
         wire = wire_of(self.context)
-        if self._greeting.heard or err != "connection closed":
+        if self._greeting.heard:
             wire.addon.tls_failed_client(wire.link, err)
+        elif err != "connection closed":
+            wire.addon.tunnel_refused(wire.link, b"\x16")
         yield commands.CloseConnection(self.tunnel_connection)
         self._failed = True
 
