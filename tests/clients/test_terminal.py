@@ -100,9 +100,11 @@ def test_ctrl_c_reaches_the_agent_and_its_end_is_reported(gate: Gate):
 
 
 RESIZED = """
-import os, signal, time
-signal.signal(signal.SIGWINCH, lambda *_: os.write(1, b"now %d %d" % os.get_terminal_size()))
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])
 print("ready", flush=True)
+signal.sigwait([signal.SIGWINCH])
+print("now", *os.get_terminal_size(), flush=True)
 input()
 """
 

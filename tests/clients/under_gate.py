@@ -118,7 +118,8 @@ class Gate:
 
     def command(self, agent: Sequence[object], *options: object) -> list[str]:
         """The whole command line: the agent's own stands unchanged at its end."""
-        return [str(part) for part in (OUTGATE, "run", "--config", self._config(), *options, "--", *agent)]
+        own = ("--config", self._config(), "--share", AGENTS)  # a checkout may stand in /tmp, which is private inside
+        return [str(part) for part in (OUTGATE, "run", *own, *options, "--", *agent)]
 
     def run(self, *agent: object, options: Sequence[object] = (), env: Mapping[str, str] | None = None, stdin: str = "") -> Ran:
         done = subprocess.run(

@@ -63,9 +63,19 @@ def test_what_was_tried_was_seen(looked):
 
 @pytest.mark.parametrize("name", ["curl", "wget", "git", "Python urllib", "npm", "Java", "cargo", "Ruby", "Go", "Deno", "Bun"])
 def test_a_program_that_is_here_comes_through_the_gate_and_trusts_it(looked, name):
-    for program in looked[1]["programs"]:
-        if program["name"] == name:
-            assert (program["way"], program["do"]) == ("through the gate", "")
+    found = next((program for program in looked[1]["programs"] if program["name"] == name), None)
+    if found is None or not works(name):
+        pytest.skip(f"no {name} on this machine that runs")
+    assert (found["way"], found["do"]) == ("through the gate", "")
+
+
+def works(name: str) -> bool:
+    """A program may be only a launcher of one that is not installed for this user, as rustup's cargo is."""
+    program = shutil.which(name.lower())
+    return program is None or subprocess.run([program, "--version"], capture_output=True, check=False, timeout=60).returncode in {
+        0,
+        2,
+    }
 
 
 def test_curl_and_python_were_found(looked):
