@@ -105,6 +105,7 @@ class Gate:
         Cancelled while its receipt is written, what would have been let out gets its outcome: abandoned.
         """
         began = 0.0
+        opening = _whole(opening, body)
         try:
             began = self._clock.monotonic()
             admission = await self._admit(opening, body)
@@ -132,7 +133,7 @@ class Gate:
     async def _admit(self, opening: Opening, body: Body) -> Admission:
         if isinstance(opening.reading, Unreadable):
             return await self._refuse_unread(opening, opening.reading)
-        request = replace(opening.reading, body=body)
+        request = opening.reading
         actions = self._actions(request, wanted=opening.wants_body)
         facts = await self._gather(request, opening, body)
         decision = decide(self._policy, actions, facts)
@@ -233,6 +234,13 @@ class Gate:
         self._owed.discard(owed)
         if not owed.cancelled() and (error := owed.exception()) is not None:
             self._alarm.raise_for(error, "recording an outcome")
+
+
+def _whole(opening: Opening, body: Body) -> Opening:
+    """What is asked, with its body: a refusal is said in its words too (JSON-RPC: its ids; git: its refs)."""
+    if isinstance(opening.reading, Unreadable):
+        return opening
+    return replace(opening, reading=replace(opening.reading, body=body))
 
 
 def _undecided(error: Exception) -> Decision:

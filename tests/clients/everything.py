@@ -37,7 +37,7 @@ TOGETHER = 12
 
 class Downloads:
     """https://download.test: `/bytes/<blocks>` and `/events`, both waiting for `?stream=` where it is given;
-    `/ack/<stream>` for those who have one connection; `/together`."""
+    `/ack/<stream>` for those who have one connection; `/together`; `/hang-up`."""
 
     def __init__(self, acks: Acks) -> None:
         self._acks = acks
@@ -50,6 +50,8 @@ class Downloads:
             return Answer(kind=vendors.SSE, body=self._acks.each(stream, events) if stream else events)
         if ask.path.startswith("/bytes/"):
             return Answer(kind="application/octet-stream", body=self._bytes(int(ask.path.removeprefix("/bytes/")), stream))
+        if ask.path == "/hang-up":
+            return Answer(hangs_up=True)
         if ask.path.startswith("/ack/"):
             return self._acks.service(replace(ask, path=ask.path.removeprefix("/ack")))
         if ask.path == "/together":

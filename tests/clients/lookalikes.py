@@ -90,6 +90,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     talk: Callable[[BinaryIO, BinaryIO], None] | None = None
     """What goes on, on the same connection, after a 101."""
+    hangs_up: bool = False
+    """Close the connection afterwards, without having said so."""
 
 
 type Service = Callable[[Ask], Answer]
@@ -339,6 +341,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self._send_chunks(answer.body)
+        self.close_connection |= answer.hangs_up
 
     def _send_chunks(self, pieces: Iterable[bytes]) -> None:
         self.close_connection = True

@@ -68,6 +68,20 @@ def test_a_port_that_the_operator_gives_is_the_only_one_open(gate: Gate, listene
     assert str(port) in json.dumps(start["about"])
 
 
+OWN = """
+python -m http.server --bind 127.0.0.1 8123 >/dev/null 2>&1 &
+until curl -sSo /dev/null http://localhost:8123/ 2>/dev/null; do sleep 0.05; done
+python -c "import requests; print(requests.get('http://127.0.0.1:8123/').status_code)"
+node -e "fetch('http://localhost:8123/').then(answer => console.log(answer.status))"
+"""
+
+
+def test_the_agents_own_servers_on_loopback_are_its_own_business(gate: Gate):
+    ran = gate.run("sh", "-c", OWN)
+    assert ran.stdout.split() == ["200", "200"], ran.stderr
+    assert gate.decisions() == []
+
+
 def test_what_the_agent_left_running_ends_with_it(gate: Gate):
     mark = f"sleep 1000.{os.getpid()}"
     ran = gate.run("sh", "-c", f"setsid {mark} & (trap '' TERM HUP; exec {mark}) & exit 4")

@@ -33,13 +33,30 @@ def test_git_clones_pushes_and_fetches(gate: Gate, git_host: GitHost):
     assert git("log", "--format=%s", "more", at=bare).split() == ["more", "begin"]
 
 
+LARGE = """
+set -e
+git clone -q https://github.com/acme/large.git
+cd large
+git config user.name 'A. Gent'; git config user.email agent@acme.example
+head -c 3000000 /dev/urandom > LARGE; git add LARGE; git commit -q -m large
+git push -q origin HEAD:refs/heads/large
+"""
+
+
+def test_a_push_too_large_for_gits_buffer_goes_through(gate: Gate, git_host: GitHost):
+    bare = git_host.create("acme/large.git")
+    ran = gate.run("sh", "-c", LARGE)
+    assert ran.code == 0, ran.stderr
+    assert git("log", "--format=%s", "large", at=bare).split() == ["large", "begin"]
+
+
 def test_a_refused_push_says_why_and_leaves_the_repository_as_it_was(gate: Gate, git_host: GitHost, services: LookAlikes):
     bare = git_host.create("acme/locked.git")
     rule = f"""{{id: no-push, match: {{host: github.com, method: POST}}, when: 'request.path.endsWith("/git-receive-pack")',
     effect: block, tell: "{TELL}"}}"""
     ran = gate.run("sh", "-c", PUSH.format(name="locked"), options=("--policy", gate.policy(rule)))
     assert ran.code != 0
-    assert TELL in ran.own, ran.stderr
+    assert f"! [remote rejected] HEAD -> more ({TELL})" in ran.own, ran.stderr
     assert git("for-each-ref", "--format=%(refname)", at=bare).split() == ["refs/heads/main"]
     assert [one.line for one in gate.decisions() if one.answer == "block"] == ["POST github.com/acme/locked.git/git-receive-pack"]
     assert not [seen for seen in services.seen if seen.target.endswith("/git-receive-pack")]

@@ -84,6 +84,20 @@ def test_curl_reaches_what_is_allowed_and_reads_the_sentence(gate: Gate, service
     assert [one.answer for one in gate.decisions()] == ["allow"] * 3 + ["block"] * 2
 
 
+def test_a_refused_call_of_an_mcp_tool_is_answered_under_its_own_id(gate: Gate, services: LookAlikes):
+    call = [
+        "POST",
+        "https://other.test/mcp",
+        {"jsonrpc": "2.0", "id": "call-7", "method": "tools/call", "params": {"name": "drop"}},
+    ]
+    rule = f'{{id: no-tools, match: {{action: "mcp.*"}}, effect: block, tell: "{TELL}"}}'
+    ran = gate.run(PYTHON, AGENTS / "http_calls.py", json.dumps([call]), "httpx", options=("--policy", gate.policy(rule)))
+    ((said),) = ran.lines
+    answer = json.loads(said["text"])
+    assert (said["status"], answer["id"], answer["error"]["message"]) == (200, "call-7", TELL)
+    assert services.connections == 0
+
+
 def test_a_name_that_nobody_has_is_refused_and_recorded(gate: Gate, services: LookAlikes):
     ran = gate.run("curl", "-sS", "https://nobody.invalid/")
     assert json.loads(ran.stdout)["status"] == 502

@@ -54,6 +54,20 @@ def test_many_at_once_wait_for_each_other(gate: Gate):
     assert ran.lines == [[200] * TOGETHER], (ran.stdout, ran.stderr)
 
 
+AGAIN = """
+import requests
+with requests.Session() as session:
+    print([session.post("https://download.test/hang-up", json={}, timeout=30).status_code for _ in range(8)])
+"""
+
+
+def test_an_upstream_that_hangs_up_between_requests_costs_none(gate: Gate, services: LookAlikes):
+    """The client keeps its connection; each request is sent once, on a connection that is there."""
+    ran = gate.run(PYTHON, "-c", AGAIN)
+    assert ran.lines == [[200] * 8], ran.stderr
+    assert len(services.seen) == 8
+
+
 def test_a_client_of_http2_alone_is_served_refused_and_streamed_to_on_one_connection(gate: Gate, services: LookAlikes):
     rule = f'{{id: no-deletes, match: {{method: DELETE}}, effect: block, tell: "{TELL}"}}'
     ran = gate.run("node", AGENTS / "http2_only.mjs", "run-http2", options=("--policy", gate.policy(rule)))

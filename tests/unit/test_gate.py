@@ -218,6 +218,16 @@ async def test_every_answer_but_allow_refuses_and_names_its_kind(effect, status,
     assert world.looked_up == []
 
 
+async def test_a_refusal_is_said_in_the_words_of_the_body():
+    world = World(rules="- {id: no-calls, match: {method: POST}, effect: block, tell: Tools rest today.}")
+    call = WholeBody(b'{"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "x"}}')
+    refused = await world.ask("POST https://elsewhere.test/mcp", call, content_type="application/json")
+    assert isinstance(refused, Refused)
+    assert refused.reply.status == 200
+    assert b'"id":7' in refused.reply.body
+    assert b"Tools rest today." in refused.reply.body
+
+
 async def test_a_refused_request_is_one_receipt_and_owes_no_outcome():
     world = World(rules=NO_DELETES)
     await world.ask(DELETE)
