@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outgate.app.grounds import SystemClock, entropy, grounds
+from outgate.app.installation import installation, names
 from outgate.ca.authority import make_authority
 from outgate.ca.trust import Spot, environment, trust_files
 from outgate.errors import ConfigError, UnavailableError
@@ -174,7 +175,11 @@ def _plan(asked: RunAsk, found: Grounds) -> FencePlan:
         cwd=Path.cwd(),
         home=Path.home(),
         hide=(found.state,),
-        read_only=tuple(_guarded(found.written, [path.resolve() for path in (Path.cwd(), Path.home(), *shares)])),
+        read_only=(
+            *_guarded(found.written, [path.resolve() for path in (Path.cwd(), Path.home(), *shares)]),
+            *installation(found.environ),
+        ),
+        names=names(found.environ, found.state, *found.written),
         share=shares,
         direct=tuple(dict.fromkeys((*found.settings.direct, *asked.directs))),
     )
@@ -182,7 +187,7 @@ def _plan(asked: RunAsk, found: Grounds) -> FencePlan:
 
 def _guarded(written: Iterable[Path], work: list[Path]) -> Iterator[Path]:
     """The folder of each of these, so that nothing is put beside it; the file alone where the agent works in that folder."""
-    for path in written:
+    for path in (name.resolve() for name in written):
         folder = path if path.is_dir() else path.parent
         yield path if any(folder == place or folder in place.parents for place in work) else folder
 
@@ -363,7 +368,7 @@ class _Run:
         spot = Spot(folder=str(self.command.folder), host=host, port=port)
         child = environment(self.found.trust, self.found.environ, spot)
         if self.command.fenced:
-            child = without_channels(child, self.asked.shares)
+            child = without_channels(child, (*self.found.settings.share, *self.asked.shares))
         files = trust_files(
             self.found.trust, spot, ours=authority.pem, roots=self.found.roots, wgetrc=self.found.inherited.wgetrc
         )
