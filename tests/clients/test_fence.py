@@ -8,14 +8,17 @@ import re
 import signal
 import socket
 import subprocess
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from clients.under_gate import AGENTS, ALLOW_ALL, OUTGATE, PYTHON
 
+import outgate
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from clients.lookalikes import LookAlikes
     from clients.under_gate import Gate
@@ -51,6 +54,24 @@ def test_no_way_around_is_open(gate: Gate, services: LookAlikes, listener: socke
     assert services.connections == 0
     assert "tried to go around" in ran.summary
     assert "192.0.2.1:443" in ran.summary
+
+
+def test_the_gates_own_program_can_t_be_changed(gate: Gate):
+    tried = "import os, sys; [print(int(os.access(path, os.W_OK))) for path in sys.argv[1:]]"
+    environment = PYTHON.parent.parent
+    own = (OUTGATE, Path(outgate.__file__), Path(sysconfig.get_path("purelib")), PYTHON.resolve(), Path(os.__file__), environment)
+    ran = gate.run(PYTHON, "-c", tried, *own, env={"VIRTUAL_ENV": str(environment)})  # a fenced root may write what is named so
+    assert ran.lines == [0] * len(own), ran.stderr
+
+
+def test_a_policy_by_a_link_can_t_become_another(gate: Gate, work: Path):
+    (work / "policies").mkdir()
+    (work / "policies" / "mine.yaml").write_text(ALLOW_ALL)
+    (work / "outgate.yaml").symlink_to("policies/mine.yaml")
+    planted = "import os; os.remove('outgate.yaml'); open('outgate.yaml', 'w').write('evil')"
+    ran = gate.run(PYTHON, "-c", planted, options=["--policy", work / "outgate.yaml"])
+    assert (work / "outgate.yaml").read_text() == ALLOW_ALL
+    assert "would have run later, outside" in ran.summary
 
 
 def test_a_port_that_the_operator_gives_is_the_only_one_open(gate: Gate, listener: socket.socket):

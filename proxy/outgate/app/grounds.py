@@ -132,5 +132,5 @@ def _both[A, B](one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
 
 def _written(names: Iterable[str], settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
     files = (*map(Path, names), *((config,) if config else ()))  # a starter policy's name is no file
-    yield from (path.resolve() for path in files if path.is_file())
-    yield from (path.resolve() for path in (*settings.services, settings_files.config_folder(environ)) if path.exists())
+    yield from (path.absolute() for path in files if path.is_file())
+    yield from (path.absolute() for path in (*settings.services, settings_files.config_folder(environ)) if path.exists())

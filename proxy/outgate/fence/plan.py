@@ -62,7 +62,10 @@ CHANNELS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FencePlan:
-    """What `run` asks for. `hide`: the gate's state, keys and policies; `read_only`: the policy's own repository folder."""
+    """What `run` asks for.
+
+    `hide`: the gate's state and keys; `read_only`: policies, and the gate's own program; `names`: by which people come to these.
+    """
 
     command: tuple[str, ...]
     environ: Mapping[str, str]
@@ -70,6 +73,7 @@ class FencePlan:
     home: Path
     hide: tuple[Path, ...] = ()
     read_only: tuple[Path, ...] = ()
+    names: tuple[Path, ...] = ()
     share: tuple[Path, ...] = ()
     direct: tuple[int, ...] = ()
 
@@ -214,8 +218,8 @@ def _start_up(plan: FencePlan) -> Iterator[Path]:
 
 def _guarded(plan: FencePlan) -> Iterator[Path]:
     """Not in a private folder: what is made there is gone afterwards."""
-    names = [*_start_up(plan), plan.home / ".ssh", plan.home / ".gnupg"]
-    return (path for path in names if plan.home.is_dir() and not _inside(path.resolve(), plan.share))
+    names = [*_start_up(plan), plan.home / ".ssh", plan.home / ".gnupg"] if plan.home.is_dir() else []
+    return (path for path in (*names, *plan.names) if not _inside(path.resolve(), plan.share))
 
 
 def _to_protect(plan: FencePlan) -> Iterator[Path]:
