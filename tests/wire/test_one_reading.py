@@ -90,7 +90,7 @@ async def test_the_upstream_gets_the_decided_name_and_no_other(gateway):
         ("another coding", "POST /a HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         ("chunks in HTTP/1.0", "POST /a HTTP/1.0\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ("not a request at all", "hello there general kenobi\r\n\r\n"),
-        ("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        ("half a preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n"),
     ],
 )
 async def test_what_can_be_read_two_ways_is_refused_with_a_receipt(gateway, what, head):
@@ -144,6 +144,7 @@ async def test_what_http2_lets_through_is_refused_by_the_reading(gateway, what, 
         ("CONNECT to two hosts", "CONNECT api.test,evil.test:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         ("not HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         ("not HTTP either", "\x05\x01\x00", 400),
+        ("HTTP/2 without TLS", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         ("SSH", "SSH-2.0-OpenSSH_9.6\r\n", 400),
         ("a head without end", "GET /" + "a" * 70000, 431),
         ("many headers", "GET http://api.test/a HTTP/1.1\r\nHost: api.test\r\n" + "X: 1\r\n" * 1000 + "\r\n", 431),

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 from OpenSSL import SSL
+from wire.clients import Streams
 
 from outgate.mitm import notes
 
@@ -97,6 +98,26 @@ async def test_http2_is_spoken_where_the_upstream_is_known_to_have_it(gateway):
         assert (await client.answer(await client.request("GET", "/a", "api.test"))).body == b"ok"
     async with await gateway.https("api.test", "h2", "http/1.1") as client:
         assert client.alpn == "h2"
+
+
+async def test_http2_is_understood_inside_tls_whatever_was_agreed_on(gateway):
+    """httpx does this where it was told to speak nothing else."""
+    upstream = await gateway.upstream(alpn=("h2", "http/1.1"))
+    async with await gateway.https("api.test", "h2", "http/1.1") as wire:
+        assert wire.alpn == "http/1.1"
+        async with Streams(wire) as client:
+            assert (await client.answer(await client.request("GET", "/a", "api.test"))).body == b"ok"
+            assert (await client.answer(await client.request("GET", "/forbidden", "api.test"))).status == 403
+    assert [(seen.version, seen.target) for seen in upstream.seen] == [("HTTP/2", "/a")]
+
+
+async def test_http2_is_not_understood_outside_tls(gateway):
+    upstream = await gateway.upstream(tls=False)
+    async with await gateway.plain() as client:
+        await client.tunnel("api.test", 80)
+        await client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert (await client.answer()).status == 400
+    assert upstream.accepted == 0
 
 
 async def test_an_upstream_with_nothing_but_http2_is_reached_the_second_time(gateway):

@@ -37,7 +37,7 @@ from outgate.mitm.heads import (
     tunnel_of,
 )
 from outgate.mitm.translate import unparsed
-from outgate.mitm.wire import Becomes, RefusedHead, wire_of
+from outgate.mitm.wire import Becomes, RefusedHead, SpeaksHttp2, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from outgate.mitm.link import Limits
 
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _LINGER: Final = 2.0
 """Seconds that a client gets to read our last word, before what it still sends resets the connection."""
 _TOO_LARGE: Final = Unreadable(status=431, why="The request's head is too large.")
@@ -146,6 +147,10 @@ class AgentHttp1(_Bounded, Http1Server):
             yield commands.CloseConnection(self.conn)
             return
         self._pipelined(0)
+        if self._prefaced():
+            self.state = self.done
+            yield SpeaksHttp2(bytes(self.buf))
+            return
         match self._understood():
             case None:
                 return
@@ -160,6 +165,12 @@ class AgentHttp1(_Bounded, Http1Server):
                 self.body_reader = make_body_reader(size)
                 self.state = self.read_body
                 yield from self.state(event)
+
+    def _prefaced(self) -> bool:
+        """Some clients speak HTTP/2 because they were told to (httpx, `http1=False`): inside TLS, that is as good."""
+        tunnel = wire_of(self.context).link.tunnel
+        inside_tls = tunnel is not None and tunnel.tls
+        return inside_tls and self.stream_id == 1 and bytes(self.buf).startswith(_PREFACE)
 
     def _understood(self) -> tuple[http.Request, int | None] | Tunnel | Unreadable | None:
         head = self._head()

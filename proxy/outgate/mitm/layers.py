@@ -28,7 +28,7 @@ from outgate.mitm.heads import may_be_http
 from outgate.mitm.http1 import AgentHttp1, UpstreamHttp1
 from outgate.mitm.http2 import AgentHttp2, Settle, UpstreamHttp2
 from outgate.mitm.tls import AgentTls, UpstreamTls
-from outgate.mitm.wire import Connect, Replace, Settled, Upstream, wire_of
+from outgate.mitm.wire import Connect, Replace, Settled, SpeaksHttp2, Upstream, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Connection
@@ -125,10 +125,19 @@ class Http(HttpLayer):
                 yield from self.get_connection(command)
             elif kind is RegisterHttpConnection:
                 yield from self.register_connection(command)
+            elif kind is SpeaksHttp2:
+                yield from self._speak_http2(command.data)
             else:
                 if kind is commands.OpenConnection:
                     self.connections[command.connection] = child
                 yield command
+
+    def _speak_http2(self, data: bytes) -> CommandGenerator[None]:
+        client = self.context.client
+        client.alpn = b"h2"
+        agent = self.connections[client] = self._agent_layer()
+        yield from self.event_to_child(agent, events.Start())
+        yield from self.event_to_child(agent, events.DataReceived(client, data))
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = self.streams[stream_id] = Exchange(self.context.fork(), stream_id)

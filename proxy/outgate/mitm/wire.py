@@ -126,6 +126,13 @@ class Becomes(commands.Command):
         self.rest = rest
 
 
+class SpeaksHttp2(commands.Command):
+    """The client began with HTTP/2's preface (RFC 9113, section 3.4), whatever was agreed on in TLS."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
 class Replace(commands.Command):
     """Put another layer in the place of all that is there, and give it what was read so far."""
 
