@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -84,6 +85,10 @@ class Fold:
             yield Entry(receipt=shown.receipt, outcome=outcome, late=True)
 
 
+_TELLING = ("program", "policy", "mode", "fenced", "process", "pid", "host", "address", "port", "path", "code")
+_DIGESTS = ("digest", "root")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What to show. Events are shown only where nothing but an agent and a time was asked for."""
@@ -120,8 +125,7 @@ def line_of(entry: Entry, width: int, *, colour: bool) -> str:
     who = cut(clean(_text(fields, "agent", "id")), 12)
     clock = _time(entry).strftime("%H:%M:%S")
     if entry.receipt.type != "decision":
-        about = " ".join(f"{key}={value}" for key, value in _dict(fields, "about").items() if value not in ("", None))
-        line = cut(f"{clock} {clean(entry.receipt.type)}  {clean(about)}", width)
+        line = cut(f"{clock} {clean(entry.receipt.type):9} {clean(_about(fields))}", width)
         return _painted(line, _DIM, colour=colour)
     answer, would = _text(fields, "answer"), _text(fields, "would")
     mark = answer if answer == would else f"~{would}"
@@ -130,6 +134,14 @@ def line_of(entry: Entry, width: int, *, colour: bool) -> str:
     start = "  ↳ later" if entry.late else _painted(f"{clean(mark):9}", _COLOURS.get(would, "0"), colour=colour)
     tier, what = _what(fields)
     return f"{clock} {start} {tier:2} {_middle(what, room):{room}} {cut(came, 9):9} {who}".rstrip()
+
+
+def _about(fields: Mapping[str, Json]) -> str:
+    """Say what an event is about, what tells most first; digests are for programs."""
+    about = _dict(fields, "about")
+    keys = sorted(about, key=lambda key: (_TELLING.index(key) if key in _TELLING else len(_TELLING), key))
+    told = [(key, about[key]) for key in keys if key not in _DIGESTS and about[key] not in ("", None, [])]
+    return " ".join(f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in told)
 
 
 def _what(fields: Mapping[str, Json]) -> tuple[str, str]:

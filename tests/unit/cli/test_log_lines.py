@@ -79,8 +79,8 @@ def test_a_refusal_that_is_not_the_policys_says_whose_it_is() -> None:
 
 def test_an_event_shows_what_it_is_about() -> None:
     assert (
-        shown(event_body("around", NOW, AGENT, {"what": "python -> 192.0.2.1:22", "empty": ""}))
-        == "around  what=python -> 192.0.2.1:22"
+        shown(event_body("around", NOW, AGENT, {"port": 22, "zeal": 1, "empty": "", "digest": "x", "process": "python"}))
+        == "around    process=python port=22 zeal=1"
     )
 
 
