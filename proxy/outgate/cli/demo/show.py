@@ -77,7 +77,7 @@ class Demo:
         self.say(title)
         self.say("")
         rows = _rows(folder, services, enforce=enforce)
-        table = columns([_HEADS[enforce], *(_cells(row, enforce=enforce) for row in rows)], widest=(30, 22, 2, 9, 9))
+        table = columns([_HEADS[enforce], *(_cells(row, enforce=enforce) for row in rows)], widest=(29, 22, 2, 9, 9))
         for line, row in zip(table, [None, *rows], strict=True):
             self.say("  " + line)
             if row is not None and enforce and row.said:
@@ -148,7 +148,7 @@ def _cells(row: Row, *, enforce: bool) -> tuple[str, ...]:
     return _sent(row), action["name"], tier, str(row.receipt["answer" if enforce else "would"]), _saw(row.reached)
 
 
-def _sent(row: Row, width: int = 30) -> str:
+def _sent(row: Row, width: int = 29) -> str:
     """Method, host and as much of the path's end as fits."""
     url = urlsplit(row.url)
     whole = f"{row.method} {url.netloc}{url.path}"
