@@ -69,6 +69,8 @@ class Arguments:
             self._form = content if isinstance(content, Undecodable) else form(content.decode("latin-1"))
             if content and media_type(self._request) != "application/x-www-form-urlencoded":
                 self._form = Undecodable("The body is not a form by its Content-Type.")
+            elif content and is_coded(self._request):
+                self._form = Undecodable("The form is compressed: a server that does not expect that reads other fields.")
         return self._form
 
     def query(self) -> tuple[tuple[str, str], ...] | Undecodable:
@@ -115,7 +117,14 @@ class Arguments:
             return content or None
         if not self._is_json:
             return Undecodable("The body is not JSON by its Content-Type.")
+        if is_coded(self._request) and self._stands_as_json():
+            return Undecodable("The body is compressed, and could be read as JSON as it stands.")
         return strict_json(content)
+
+    def _stands_as_json(self) -> bool:
+        """No gzip begins so; some brotli does."""
+        body = self._request.body
+        return isinstance(body, WholeBody) and body.content.lstrip(b" \t\r\n")[:1] in {b"{", b"["}
 
     def _content(self) -> bytes | Undecodable:
         match self._request.body:
@@ -131,6 +140,11 @@ def content_of(request: Request, content: bytes) -> bytes | Undecodable:
     if len(codings) > 1:
         return Undecodable("The body has more than one Content-Encoding.")
     return decode(content, codings[0] if codings else None)
+
+
+def is_coded(request: Request) -> bool:
+    """Whether a request declares a content coding. Many servers don't look, and read the body as it stands."""
+    return any(name == "content-encoding" and value.lower() not in {"", "identity"} for name, value in request.headers)
 
 
 def media_type(request: Request) -> str:

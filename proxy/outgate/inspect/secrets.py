@@ -23,7 +23,7 @@ UNREADABLE = "unreadable"
 SHORTEST = 20
 """No pattern is shorter (an AWS key id is as short), so shorter words are passed over."""
 LONGEST = 1024
-"""No pattern is longer, and each ends where a word ends: longer runs are pictures and the like."""
+"""No pattern is longer. Longer runs are pictures and the like."""
 DECODED_BASE64 = 4 * 2**20
 """Bytes of base64 in one request that are undone and looked into."""
 
@@ -69,6 +69,12 @@ _TOKENS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
     ("vault", (b"hvs.", b"hvb."), _token(r"hv[sb]\.[A-Za-z0-9_-]{24,400}+")),
     ("age", (b"AGE-SECRET-KEY-1",), _token(r"AGE-SECRET-KEY-1[A-Z0-9]{58}")),
 )
+_BEGINNINGS = re.compile(
+    rb"[./+](?:[sr]k_live_|sk-|"
+    + b"|".join(re.escape(mark) for _, marks, _ in _TOKENS for mark in marks if mark not in {b"k_live_", b"T3BlbkFJ"})
+    + b")"
+)
+"""Where a token may begin inside a word."""
 _MARKS = re.compile(b"|".join(re.escape(mark) for _, marks, _ in _TOKENS for mark in marks))
 _BY_MARK = {mark: tuple((n, p) for n, marks, p in _TOKENS if mark in marks) for _, all_, _ in _TOKENS for mark in all_}
 
@@ -116,8 +122,8 @@ def classes_of(request: Request, catalog: Catalog) -> frozenset[str]:
 def secrets_in(content: bytes) -> frozenset[str]:
     """Name the kinds of credentials in some bytes: as they stand, JSON-escaped, percent-escaped, or in base64."""
     views = [content]
-    if b"%" in content or b"\\u00" in content:
-        views.append(unquote_to_bytes(content.replace(b"\\u00", b"%")))
+    if b"%" in content or b"\\u00" in content or b"\\/" in content:
+        views.append(unquote_to_bytes(content.replace(b"\\u00", b"%").replace(b"\\/", b"/")))
     return frozenset(name for view in views for look in (_spread, _in_words) for name in look(view))
 
 
@@ -142,8 +148,19 @@ def _in_words(content: bytes) -> Iterator[str]:
 
 
 def _in_word(word: bytes) -> Iterator[str]:
-    if len(word) <= LONGEST and _MARKS.search(word):
+    if len(word) > LONGEST:
+        yield from _in_run(word)
+    elif _MARKS.search(word):
         yield from (name for mark in set(_MARKS.findall(word)) for name, pattern in _BY_MARK[mark] if pattern.search(word))
+
+
+def _in_run(run: bytes) -> Iterator[str]:
+    """A picture, or a path that is long so that nobody looks: only what begins like a token, half of LONGEST at a time."""
+    yield from _in_word(run[:LONGEST])
+    at = LONGEST // 2
+    while (found := _BEGINNINGS.search(run, at)) is not None:
+        yield from _in_word(run[found.start() : found.start() + LONGEST])
+        at = found.start() + LONGEST // 2
 
 
 def _words(content: bytes) -> Iterator[tuple[int, int]]:
@@ -178,17 +195,19 @@ def _body_classes(request: Request) -> Iterator[str]:
             plain = decode(content, codings[0] if codings else None) if len(codings) < 2 else Undecodable("")
             if isinstance(plain, Undecodable):
                 yield UNREADABLE
-            elif secrets_in(plain):
+            elif secrets_in(plain) or (plain != content and secrets_in(content)):
                 yield SECRET
 
 
 def _outside(request: Request, auth: Auth | None) -> Iterator[bytes]:
     """Everything of a head that is no slot."""
+    yield request.host.encode("ascii")
     yield request.path.encode("latin-1")
     for pair in (request.query or "").encode("latin-1").split(b"&"):
         if not _is_slot(pair, auth):
             yield pair
     for name, value in request.headers:
+        yield name.encode("ascii")
         if auth is None or name not in auth.headers:
             yield value.encode("latin-1")
 

