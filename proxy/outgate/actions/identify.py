@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from outgate.actions.access import access_of
 from outgate.actions.action import Access, Action, Confidence, Tier
@@ -28,10 +29,14 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LENIENT = "a server that is lenient about paths would take it for this"
 _TELLING = re.compile(
     r"(?i:delete|remove|destroy|purge|drop|terminate|revoke|kill|exec|execute|eval|shutdown|reboot)(?:[A-Z_-].*)?"
+    r"|(?:send|create|update|publish|pay|transfer|upload|write|ban)[A-Z].*"
 )
 """The last part of a path that gives a reading method the lie, where it comes with arguments."""
 
-_NAMING = re.compile(r"(?:^|&)(?:[Aa]ction|[Oo]p|[Oo]peration|cmd|command|_?method)=([A-Za-z_.-]{1,64})(?:&|$)")
+_NAMING = re.compile(r"[Aa]ction|[Oo]p|[Oo]peration|cmd|command|_?method")
+_DEED = re.compile(r"[A-Za-z_.-]{1,64}")
+_QUERY_API = "Action"
+"""As AWS writes it: the value is what is done, and no page's view."""
 
 
 def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
@@ -223,6 +228,13 @@ def _tells(request: Request) -> bool:
     """Whether path or query of a reading method say that something is done: `/delete?id=3`, `?Action=TerminateInstances`."""
     if not request.query:
         return False
-    named = _NAMING.search(request.query)
-    changes = named is not None and access_of(named[1])[0] not in {Access.READ, Access.LIST, Access.UNKNOWN}
-    return changes or _TELLING.fullmatch(request.path.rpartition("/")[2]) is not None
+    last = plainest(request.path).rpartition("/")[2]
+    return _TELLING.fullmatch(last) is not None or any(map(_names_a_deed, request.query.split("&")))
+
+
+def _names_a_deed(pair: str) -> bool:
+    name, _, value = (unquote_plus(part, "latin-1") for part in pair.partition("="))
+    if not _NAMING.fullmatch(name) or not _DEED.fullmatch(value):
+        return False
+    harmless = {Access.READ, Access.LIST} if name == _QUERY_API else {Access.READ, Access.LIST, Access.UNKNOWN}
+    return access_of(value)[0] not in harmless

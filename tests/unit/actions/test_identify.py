@@ -80,13 +80,31 @@ def test_a_body_of_no_bytes_is_none():
     assert one("GET https://docs.test/a", body=WholeBody(b"")).access.value == "read"
 
 
-@pytest.mark.parametrize("path", ["delete?id=3", "api/deleteUser?id=3", "exec?cmd=ls", "x/remove_all?", "a/REVOKE-token?t=1"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "delete?id=3",
+        "api/deleteUser?id=3",
+        "exec?cmd=ls",
+        "x/remove_all?",
+        "a/REVOKE-token?t=1",
+        "x/%64elete?id=3",
+        "bot1/sendMessage?chat=1",
+    ],
+)
 def test_a_read_whose_path_names_a_deed_is_unknown(path):
     wanted = "unknown" if not path.endswith("?") else "read"
     assert one(f"GET https://docs.test/{path}").access.value == wanted
 
 
-@pytest.mark.parametrize("query", ["Action=TerminateInstances&x=1", "x=1&op=delete", "cmd=exec", "_method=DELETE", "action=send"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("Action=TerminateInstances&x=1", "x=1&op=delete", "cmd=exec", "_method=DELETE", "action=send"),
+        *("%41ction=TerminateInstances", "Action=Terminate%49nstances", "Action=DescribeInstances&Action=TerminateInstances"),
+        *("Action=AssumeRole", "a=%E9&op=delete"),
+    ],
+)
 def test_a_read_whose_query_names_a_deed_is_unknown(query):
     assert one(f"GET https://docs.test/?{query}").access.value == "unknown"
 
