@@ -64,6 +64,14 @@ def test_the_gates_own_program_can_t_be_changed(gate: Gate):
     assert ran.lines == [0] * len(own), ran.stderr
 
 
+def test_the_keys_of_other_runs_are_hidden_too(gate: Gate, work: Path):
+    usual = work / "home" / ".local" / "state" / "outgate"
+    usual.mkdir(parents=True)
+    (usual / "key").write_text("theirs")
+    ran = gate.run(PYTHON, "-c", f"import os; print(len(os.listdir({str(usual)!r})))")
+    assert ran.lines == [0], ran.stderr
+
+
 def test_a_policy_by_a_link_can_t_become_another(gate: Gate, work: Path):
     (work / "policies").mkdir()
     (work / "policies" / "mine.yaml").write_text(ALLOW_ALL)

@@ -88,23 +88,25 @@ class Arguments:
         return None
 
     def values(self, source: Source) -> list[JsonValue]:
-        """Everything that stands at a source; nothing where it can't be read."""
+        """Everything that stands at a source; nothing where it can't be read.
+
+        What is for the body counts in the query too: frameworks hand both to a program as one (Rack, Rails, PHP, Servlets).
+        """
         match source.place:
             case "query":
                 return _named(self.query(), source.path)
             case "form":
-                return _named(self.form(), source.path)
+                return [*_named(self.query(), source.path), *_named(self.form(), source.path)]
             case "header":
                 return [value for name, value in self._request.headers if name == source.path[0]]
             case "json":
-                value = self.json()
-                return [] if isinstance(value, Undecodable) else list(_walk(value, source.path))
+                return [*_named(self.query(), source.path), *_walked(self.json(), source.path)]
             case "args":
                 body = _walked(self.json(), source.path) if self._is_json else _named(self.form(), source.path)
                 return [*_named(self.query(), source.path), *body]
 
     def _parts(self, place: Place) -> Iterator[object]:
-        if place in {"query", "args"}:
+        if place != "header":
             yield self.query()
         if place == "json" or (place == "args" and self._is_json):
             yield self.json()

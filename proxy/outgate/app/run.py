@@ -29,6 +29,7 @@ from outgate.net.lookup import Lookup
 from outgate.net.resolver import SystemResolver
 from outgate.net.upstream import UpstreamTrust, write_bundle
 from outgate.policy.effect import Mode
+from outgate.settings import state_folder
 from outgate.stores.adopt import adopt
 from outgate.stores.files import FileJournal
 from outgate.stores.keyfile import receipts_key
@@ -174,7 +175,7 @@ def _plan(asked: RunAsk, found: Grounds) -> FencePlan:
         environ=found.environ,
         cwd=Path.cwd(),
         home=Path.home(),
-        hide=(found.state,),
+        hide=(found.state, state_folder({})),  # where other runs keep theirs
         read_only=(
             *_guarded(found.written, [path.resolve() for path in (Path.cwd(), Path.home(), *shares)]),
             *installation(found.environ),

@@ -194,6 +194,8 @@ def test_of_a_body_that_nobody_read_the_worst_is_assumed():
         {"json": {"owner": "x" * 3000}},
         {"json": {"notify": "maybe"}},
         {"json": {"Owner": "ann"}},
+        {"line": f"{PUT}?owner=bob", "json": {"owner": "ann"}},
+        {"line": f"{PUT}?notify=true", "json": {"notify": False}},
         {"json": {"owner": "ann", "OWNER": "bob"}},
         {"json": {"tags": [{"name": 7}]}},
         {"json": {"fee": {"amount": -1, "currency": "GBP"}}},
@@ -209,7 +211,7 @@ def test_of_a_body_that_nobody_read_the_worst_is_assumed():
     ],
 )
 def test_what_can_be_read_in_two_ways_is_unreadable_too_and_the_worst_is_assumed(asking):
-    action, unreadable = identify(asked(PUT, **asking), CATALOG)
+    action, unreadable = identify(asked(**{"line": PUT, **asking}), CATALOG)
     assert action.name == "crm.update"
     assert said(unreadable) == ("crm.unreadable", "unknown", "T2", False)
 
@@ -229,6 +231,10 @@ def test_compressed_json_is_read():
     content = WholeBody(gzip.compress(b'{"q": "mine"}'))
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
     assert one("POST https://crm.example/search/x", body=content, headers=headers).params["q"] == "mine"
+
+
+def test_what_is_for_the_body_counts_in_the_query_too():
+    assert one(f"{PUT}?notify=true", json={"owner": "ann"}).tier.name == "T3"
 
 
 def test_a_body_that_can_not_be_read_may_be_the_worst():
