@@ -13,7 +13,7 @@ from outgate.fence.packets import Seen, read_packet, refusal
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 MOST_TOLD = 1000
 """Different attempts; all are refused, and counted in `Watch.untold` after that. A port scan fills no memory."""
@@ -44,35 +44,62 @@ class Watch:
     _told: set[Attempt] = field(default_factory=set)
     _places: set[Attempt] = field(default_factory=set)
     """The same without who: of a socket that is closed already, no news."""
+    _repeated: set[tuple[str, int | None, object, int | None]] = field(default_factory=set)
+    """Who they are was asked before: that takes long where somebody holds sockets by the thousand."""
+    _untold: Seen | None = None
+    """Who it is was being asked when nobody wanted to know any more."""
 
     async def attempts(self) -> AsyncIterator[Attempt]:
         """Each different attempt once, as it comes, without end. Attempts are refused only while this is iterated."""
         loop = asyncio.get_running_loop()
         ready = asyncio.Event()
-        loop.add_reader(self._socket, ready.set)
-        try:
-            while True:
+        while True:
+            loop.add_reader(self._socket, ready.set)
+            try:
                 await ready.wait()
-                ready.clear()
-                for attempt in self.read():
+            finally:
+                loop.remove_reader(self._socket)  # or it would wake the loop again and again while names are looked for
+            ready.clear()
+            for seen in self._come():
+                attempt = None
+                if not self._is_repeated(seen):
+                    self._untold = seen
+                    # beside the loop: everything else goes on, whatever is sent here and by how many
+                    attempt = await asyncio.to_thread(self._tell, seen)
+                    self._untold = None
+                self._refuse(seen)
+                if attempt:
                     yield attempt
-        finally:
-            loop.remove_reader(self._socket)
 
     def read(self) -> list[Attempt]:
         """Refuse what has come, and give what is new of it. Doesn't wait."""
-        new: list[Attempt] = []
+        left, self._untold = self._untold, None
+        told = self._tell(left) if left else None
+        new = [told] if told else []
+        for seen in self._come():
+            attempt = None if self._is_repeated(seen) else self._tell(seen)
+            self._refuse(seen)
+            new += [attempt] if attempt else []
+        return new
+
+    def _come(self) -> Iterator[Seen]:
         for _ in range(MOST_AT_ONCE):
             try:
                 packet = self._socket.recv(2048)
             except BlockingIOError:
-                break
+                return
             seen = read_packet(packet)
             if seen is not None:
-                attempt = self._tell(seen)
-                self._refuse(seen)
-                new += [attempt] if attempt else []
-        return new
+                yield seen
+
+    def _is_repeated(self, seen: Seen) -> bool:
+        key = (seen.protocol, seen.from_port, (seen.to, seen.name), seen.to_port)
+        if key in self._repeated:
+            return True
+        if len(self._repeated) >= MOST_TOLD:
+            self._repeated.clear()
+        self._repeated.add(key)
+        return False
 
     def close(self) -> None:
         """Stop seeing."""
