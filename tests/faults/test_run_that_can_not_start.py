@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING, Self
@@ -98,6 +99,26 @@ def test_a_program_that_the_kernel_will_not_start_is_2(world: World) -> None:
     program.write_bytes(b"\x7fELF and nothing else")
     program.chmod(0o755)
     assert refused(world, world.run(program), 2) == f"outgate: the command '{program}' can't be started: exec format error"
+
+
+@pytest.mark.parametrize("fence", ["fenced", "unfenced"])
+def test_a_closed_stream_is_closed_for_the_command_and_nothing_of_the_gates_takes_its_place(world: World, fence: str) -> None:
+    tell = "import os; print([(n, os.readlink(f'/proc/self/fd/{n}')) for n in range(3, 64) if os.path.exists(f'/proc/self/fd/{n}')], os.readlink('/proc/self/fd/0'))"
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh"]
+    ran = world.run(sys.executable, "-c", tell, before=closed, options=() if fence == "fenced" else ("--no-fence",))
+    assert (ran.code, ran.stdout) == (0, "[] /dev/null\n"), ran.stderr
+
+
+def test_where_standard_error_is_closed_the_commands_output_is_its_own(world: World) -> None:
+    ran = world.run("echo", "mine", before=["sh", "-c", 'exec "$@" 2>&-', "sh"])
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "mine\n", "")
+
+
+def test_a_folder_that_is_gone_is_2(world: World) -> None:
+    (world.folder / "gone").mkdir()
+    ran = world.run("true", before=["sh", "-c", f'cd "{world.folder}/gone" && rmdir "{world.folder}/gone" && exec "$@"', "sh"])
+    said = refused(world, ran, 2)
+    assert said == "outgate: the folder that this was started in is gone (no such file or directory), start elsewhere"
 
 
 # the fence

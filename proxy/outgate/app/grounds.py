@@ -52,6 +52,7 @@ class Grounds:
     """Everything that was written by people, read and found good, before anything starts."""
 
     environ: Mapping[str, str]
+    cwd: Path
     state: Path
     settings: Settings
     catalog: Catalog
@@ -84,13 +85,14 @@ class Grounds:
 
 def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False) -> Grounds:
     """Read settings, catalog, policy and trust. Raises ConfigError with what is wrong, before anything was started."""
-    environ = dict(os.environ)
+    environ, cwd = dict(os.environ), _cwd()
     (settings, catalog, policy), (trust, found) = _both(
         lambda: _rules(config, policies, environ, enforce=enforce), lambda: _surroundings(environ)
     )
     return Grounds(
         environ=environ,
-        state=settings_files.state_folder(environ),
+        cwd=cwd,
+        state=cwd / settings_files.state_folder(environ),
         settings=settings,
         catalog=catalog,
         policy=policy,
@@ -99,6 +101,15 @@ def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enfor
         public=public_roots(),
         written=tuple(_written(policies or settings.policies, settings, config, environ)),
     )
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"the folder that this was started in is gone ({str(error.strerror).lower()}), start elsewhere"
+        ) from error
 
 
 def _rules(

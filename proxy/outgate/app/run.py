@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import re
 import shutil
 from collections import Counter
@@ -120,6 +121,7 @@ def run_agent(asked: RunAsk, *, opening: Callable[[Begun], None]) -> RunReport:
     Raises ConfigError for what was written or asked, UnavailableError for what this machine can't give. In both cases
     nothing was let out, and the command did not run.
     """
+    _open_standard()
     found = grounds(config=asked.config, policies=asked.policies, enforce=asked.enforce)
     _check_command(asked.command[0], found)
     agent = _agent(asked, found)
@@ -139,6 +141,15 @@ def run_agent(asked: RunAsk, *, opening: Callable[[Begun], None]) -> RunReport:
             metrics=metrics,
         )
         return asyncio.run(run.live(opening))
+
+
+def _open_standard() -> None:
+    """Put nothing where a standard stream is closed: else the next file or socket of the gate's would be the command's."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free
 
 
 def _check_command(name: str, found: Grounds) -> None:
@@ -173,11 +184,11 @@ def _plan(asked: RunAsk, found: Grounds) -> FencePlan:
     return FencePlan(
         command=asked.command,
         environ=found.environ,
-        cwd=Path.cwd(),
+        cwd=found.cwd,
         home=Path.home(),
         hide=(found.state, state_folder({})),  # where other runs keep theirs
         read_only=(
-            *_guarded(found.written, [path.resolve() for path in (Path.cwd(), Path.home(), *shares)]),
+            *_guarded(found.written, [path.resolve() for path in (found.cwd, Path.home(), *shares)]),
             *installation(found.environ),
         ),
         names=names(found.environ, found.state, *found.written),
@@ -373,7 +384,7 @@ class _Run:
         files = trust_files(
             self.found.trust, spot, ours=authority.pem, roots=self.found.roots, wgetrc=self.found.inherited.wgetrc
         )
-        self.command.release(self.asked.command, environ=child, files=files, cwd=Path.cwd())
+        self.command.release(self.asked.command, environ=child, files=files, cwd=self.found.cwd)
 
     async def _attended(self, gate: Gate) -> int:
         """Wait for the command, and write down what tries to get around us meanwhile."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +34,7 @@ def run(  # noqa: PLR0913  # one parameter an option
 
     def say(lines: Iterable[str]) -> None:
         for line in lines:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201  # standard error is where a wrapper speaks
+            typer.echo(line, err=True)  # where a wrapper speaks; nowhere, if that is closed
 
     asked = RunAsk(
         command=tuple(command),
