@@ -351,6 +351,48 @@ async def test_bodies_that_are_read_have_one_budget_over_all_connections(make):
     assert [seen.target for seen in upstream.seen] == ["/one"]
 
 
+async def test_a_body_is_held_against_the_budget_until_it_is_answered(make):
+    gateway = await make(reads_bodies=True, limits=Limits(bodies=150 * KIB))
+    upstream, decide = await gateway.upstream(), asyncio.Event()
+    pin = gateway.resolver.pin
+
+    async def later(host, port):
+        await decide.wait()
+        return await pin(host, port)
+
+    gateway.resolver.pin = later
+    async with await gateway.https() as one, await gateway.https() as two:
+        await one.request("POST", "/one", "api.test", bytes(100 * KIB))
+        await _until(lambda: gateway.addon._budget.left == 50 * KIB)
+        await two.request("POST", "/two", "api.test", bytes(100 * KIB))
+        assert (await two.answer()).status == 413
+        decide.set()
+        assert (await one.answer()).status == 200
+        await _until(lambda: gateway.addon._budget.left == 150 * KIB)
+    assert [seen.target for seen in upstream.seen] == ["/one"]
+
+
+async def test_a_client_that_goes_while_its_body_waits_is_charged_nothing(make):
+    gateway = await make(reads_bodies=True, limits=Limits(bodies=150 * KIB))
+    await gateway.upstream()
+    decide = asyncio.Event()
+    pin = gateway.resolver.pin
+
+    async def later(host, port):
+        await decide.wait()
+        return await pin(host, port)
+
+    gateway.resolver.pin = later
+    async with await gateway.https() as client:
+        await client.request("POST", "/one", "api.test", bytes(100 * KIB))
+        await _until(lambda: gateway.addon._budget.left == 50 * KIB)
+        client.writer.transport.abort()
+        await _until(lambda: gateway.addon._budget.left == 150 * KIB)
+    decide.set()
+    await _until(gateway.outcomes)
+    assert gateway.addon._budget.left == 150 * KIB
+
+
 async def _until(check) -> None:
     async with asyncio.timeout(20):
         while not check():

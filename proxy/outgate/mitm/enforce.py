@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from outgate.gate import Admitted
+from outgate.intake.request import NoBody
 from outgate.mitm.streams import Download, Upload
 from outgate.receipts.receipt import Outcome, Result
 
@@ -106,6 +107,13 @@ class Call:
             raise BreachError(f"decided {request.host}:{request.port}, pinned {pin.name}:{pin.port}")
         self.way = Way(request.host, request.port, request.scheme == "https", pin)
         self.link.calls.add(self)
+
+
+    def forget_body(self) -> None:
+        """Hold no body any longer: an answer may stream for hours."""
+        self.body = None
+        if isinstance(self.admission, Admitted):
+            self.admission = replace(self.admission, request=replace(self.admission.request, body=NoBody()))
 
 
 def check_pass(link: Link, way: Way) -> Pin:

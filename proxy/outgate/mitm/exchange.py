@@ -183,6 +183,7 @@ class Exchange(HttpStream):
     def _answer(self, reply: Reply) -> CommandGenerator[None]:
         """Answer in the upstream's stead. Whatever an upstream still says of this is not heard."""
         call = self.call
+        self._let_go()
         unheard = not call.ended and translate.expects_continue(call.raw) and self._gathering is None and self.upstream is None
         unsure = isinstance(call.opening.reading, Unreadable) and call.opening.reading.status in _FRAMING_UNSURE
         if self.upstream is not None:
@@ -208,6 +209,7 @@ class Exchange(HttpStream):
             yield from self._answer(self.wire.addon.error(self.call, failure, str(error)))
             return
         self.server_state = self._answer_body
+        self._let_go()
         if response.status_code == 101:
             self._switching = response
             return
@@ -276,9 +278,14 @@ class Exchange(HttpStream):
 
     def _end(self) -> None:
         self.client_state = self.server_state = self._over
-        if self._gathering is not None:
-            self._gathering.content()
+        self._let_go()
         self.wire.addon.client_left(self.call)
+
+    def _let_go(self) -> None:
+        """The body has gone on, or never will."""
+        if self._gathering is not None:
+            self._gathering.over()
+        self.call.forget_body()
 
     def _resumed(self) -> None:
         self.wire.link.queued -= self.queued

@@ -66,7 +66,8 @@ class Budget:
         return True
 
     def give(self, link: Link, size: int) -> None:
-        """Take a charge back."""
+        """Take a charge back, as far as it still stands: when a client goes, all that it was charged is taken back."""
+        size = min(size, link.gathered)
         self.left += size
         link.gathered -= size
 
@@ -90,9 +91,13 @@ class Gathering:
         return self.size <= self.limit
 
     def content(self) -> bytes:
-        """Everything so far, and nothing is held any more."""
+        """Everything so far. It stays charged while it waits to go on: see `over`."""
         content = b"".join(self._chunks)
+        self._chunks.clear()
+        return content
+
+    def over(self) -> None:
+        """Nothing is held any more."""
         self._chunks.clear()
         self.budget.give(self.link, self.size)
         self.size = 0
-        return content

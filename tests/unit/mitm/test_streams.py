@@ -36,6 +36,15 @@ def test_a_download_passes_unchanged_without_empty_chunks(pieces):
     assert download.count == sum(map(len, pieces))
 
 
+def test_what_a_client_that_is_gone_was_charged_is_not_taken_back_twice():
+    budget, client = Budget(100), link()
+    gathering = Gathering(budget, client, 100)
+    gathering.add(b"12345")
+    budget.give(client, client.gathered)
+    gathering.over()
+    assert (budget.left, client.gathered) == (100, 0)
+
+
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=10), st.integers(0, 200), st.integers(0, 200))
 def test_a_body_is_gathered_up_to_its_bound_and_gives_its_budget_back(pieces, limit, left):
     budget, client = Budget(left), link()
@@ -47,4 +56,6 @@ def test_a_body_is_gathered_up_to_its_bound_and_gives_its_budget_back(pieces, li
         if not fits:
             break
     assert gathering.content() == kept
+    assert budget.left + client.gathered == left
+    gathering.over()
     assert (budget.left, client.gathered) == (left, 0)
