@@ -108,7 +108,6 @@ class Call:
         self.way = Way(request.host, request.port, request.scheme == "https", pin)
         self.link.calls.add(self)
 
-
     def forget_body(self) -> None:
         """Hold no body any longer: an answer may stream for hours."""
         self.body = None
