@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from outgate.ports import Alarm
 
 _BACKLOG = 512
+SWITCH = 0.0005
+"""Seconds that a thread waits for the interpreter: every decision waits for one that only writes and comes back."""
 _PATIENCE = 15.0
 
 
@@ -153,7 +156,11 @@ class Engine:
 
 
 def _make_cheaper() -> None:
-    """Leave out mitmproxy's type check of every message: it costs as much as parsing one, and checks what we build."""
+    """Give the log's thread its turn soon, and leave out mitmproxy's type check of every message.
+
+    The check costs as much as parsing one, and checks what we build.
+    """
+    sys.setswitchinterval(SWITCH)
     http.MessageData.__post_init__ = lambda _self: None  # type: ignore[method-assign]
 
 

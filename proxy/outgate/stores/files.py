@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,15 @@ class _Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Receipts on their way to the disk under one signature, and the bytes that they and it are."""
+
+    waiting: list[_Waiting]
+    data: bytes = field(repr=False)
+    loop: asyncio.AbstractEventLoop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
     folder: Path
     lock: int
@@ -49,11 +59,12 @@ class _Held:
 
 
 class FileJournal:
-    """ports.Journal on a disk. `append` belongs to one event loop; a thread of its own writes.
+    """ports.Journal on a disk. All belongs to one event loop, but what may wait for the disk: that has a thread of its own.
 
     Everything that waits is written together: receipts, a checkpoint over the whole log, one fdatasync. Only then are
-    their futures done. Whatever fails, fails for good: nothing is written after an error, because what the disk holds is
-    then unknown, and the next writer starts a log of its own.
+    their futures done. Signing is done in the loop: a thread that needs the interpreter while the loop is busy waits longer
+    for it than signing takes. Whatever fails, fails for good: nothing is written after an error, because what the disk holds
+    is then unknown, and the next writer starts a log of its own.
     """
 
     def __init__(self, held: _Held, *, writer: str, key: SigningKey, disk: Disk, committed: Callable[[int, float], None]) -> None:
@@ -68,8 +79,11 @@ class FileJournal:
         self._written = 0
         self._chain = Chain(writer)
         self._tree = Tree()
-        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
-        self._patient: list[_Waiting] = []
+        self._queue: SimpleQueue[_Group | None] = SimpleQueue()
+        self._next: list[_Waiting] = []
+        self._urgent = False
+        self._flying = False
+        self._failed: UnavailableError | None = None
         self._waiting = 0
         self._broken: str | None = None
         self._thread = Thread(target=self._run, name=f"log {writer}", daemon=True)
@@ -111,78 +125,67 @@ class FileJournal:
         done: asyncio.Future[Stamp] = loop.create_future()
         seq, line = self._chain.seal(body)
         self._waiting += len(line)
-        self._patient.append(_Waiting(seq=seq, line=line, done=done))
-        if body.get("type") != "outcome":
-            self._hand_over()
-        elif len(self._patient) == 1:
-            loop.call_later(PATIENCE, self._hand_over)
+        self._next.append(_Waiting(seq=seq, line=line, done=done))
+        if body.get("type") == "outcome":
+            loop.call_later(PATIENCE, self._set_off)
+        else:
+            self._set_off()
         return done
-
-    def _hand_over(self) -> None:
-        """Give the thread all that there is, in order; nothing, where it went meanwhile."""
-        if self._patient:
-            self._queue.put(self._patient)
-            self._patient = []
 
     async def close(self) -> None:
         """Refuse all that follows, write what waits, let the lock go."""
         if self._broken is None:
             self._broken = "the log is closed"
-        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+        while self._next:
+            group = self._signed()
+            self._arrived(group, self._failed or await asyncio.to_thread(self._commit, group), 0.0)
+        if self._lock >= 0:
+            os.close(self._fd)
+            os.close(self._lock)
+            self._fd = self._lock = -1
+
+    def _set_off(self) -> None:
+        """Give what waits to the thread; while one group is on its way, the next gathers."""
+        if self._flying:
+            self._urgent = True  # goes when this one has arrived
+        elif self._next and self._broken is None:
+            self._flying = True
+            self._queue.put(self._signed())
+
+    def _signed(self) -> _Group:
+        """Take the next group, and sign the log with it."""
+        waiting, self._next = self._next[:MOST_GROUP], self._next[MOST_GROUP:]
+        self._urgent = bool(self._next)
+        for one in waiting:
+            self._tree.add(one.line)
+        origin = origin_of(self._key.public, self.writer)
+        checkpoint = Checkpoint(origin=origin, size=self._tree.size, root=self._tree.root())
+        data = b"\n".join([*(one.line for one in waiting), line_of(sign(checkpoint, self._key)), b""])
+        return _Group(waiting=waiting, data=data, loop=waiting[0].done.get_loop())
 
     def _run(self) -> None:
-        """Write groups until closed. After a failure, tell everyone who still comes; never leave anyone waiting."""
-        failed: UnavailableError | None = None
-        group = self._next()
-        while group:
+        """In the thread: write groups until closed, and tell the loop of each."""
+        while (group := self._queue.get()) is not None:
             began = time.monotonic()
-            if failed is None:
-                failed = self._commit(group)
-            self._tell(group, failed, time.monotonic() - began)
-            group = self._next()
-        os.close(self._fd)
-        os.close(self._lock)
+            failed = self._commit(group)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more, and what was to be written is
+                group.loop.call_soon_threadsafe(self._arrived, group, failed, time.monotonic() - began)
 
-    def _next(self) -> list[_Waiting]:
-        """Give all that wait, at least one; none when closed."""
-        first = self._queue.get()
-        group: list[_Waiting] = []
-        while first is not None:
-            group += first
-            if len(group) >= MOST_GROUP:
-                return group
-            try:
-                first = self._queue.get_nowait()
-            except Empty:
-                return group
-        if group:
-            self._queue.put(None)
-        return group
-
-    def _commit(self, group: list[_Waiting]) -> UnavailableError | None:
+    def _commit(self, group: _Group) -> UnavailableError | None:
         try:
-            self._write(group)
+            if self._written >= MOST_SEGMENT:
+                self._rotate(group.waiting[0].seq)
+            write_whole(self._disk, self._fd, group.data)
+            self._disk.sync(self._fd)
         except Exception as error:  # noqa: BLE001  # a thread has no caller: whatever it was, those who wait must be refused
             failed = UnavailableError(f"the log {self.folder} can't be written: {_said(error)}; restart to begin a new one")
             failed.__cause__ = error
-            self._broken = str(failed)
+            self._failed = failed
             return failed
+        self._written += len(group.data)
         return None
-
-    def _write(self, group: list[_Waiting]) -> None:
-        if self._written >= MOST_SEGMENT:
-            self._rotate(group[0].seq)
-        for waiting in group:
-            self._tree.add(waiting.line)
-        origin = origin_of(self._key.public, self.writer)
-        checkpoint = Checkpoint(origin=origin, size=self._tree.size, root=self._tree.root())
-        lines = [waiting.line for waiting in group]
-        data = b"\n".join([*lines, line_of(sign(checkpoint, self._key)), b""])
-        write_whole(self._disk, self._fd, data)
-        self._disk.sync(self._fd)
-        self._written += len(data)
 
     def _rotate(self, first: int) -> None:
         segment = self._disk.create(self.folder / segment_name(first))
@@ -190,24 +193,25 @@ class FileJournal:
         self._fd, self._written = segment, 0
         self._disk.sync_folder(self.folder)
 
-    def _tell(self, group: list[_Waiting], failed: UnavailableError | None, seconds: float) -> None:
-        loop = group[0].done.get_loop()
-        try:
-            loop.call_soon_threadsafe(self._settle, group, failed, seconds)
-        except RuntimeError:
-            return  # the loop is closed: nobody waits any more, and what was to be written is
-
-    def _settle(self, group: list[_Waiting], failed: UnavailableError | None, seconds: float) -> None:
-        for waiting in group:
-            self._waiting -= len(waiting.line)
-            if waiting.done.done():
-                continue  # who asked was cancelled meanwhile
+    def _arrived(self, group: _Group, failed: UnavailableError | None, seconds: float) -> None:
+        """Tell those who wait. After a failure, also those who came meanwhile: nothing is written any more."""
+        self._flying = False
+        told = group.waiting
+        if failed is not None:
+            self._broken = str(failed)
+            told, self._next = [*told, *self._next], []
+        for one in told:
+            self._waiting -= len(one.line)
+            if one.done.done() or one.done.get_loop().is_closed():
+                continue  # who asked was cancelled meanwhile, or is no more
             if failed is None:
-                waiting.done.set_result(Stamp(writer=self.writer, seq=waiting.seq))
+                one.done.set_result(Stamp(writer=self.writer, seq=one.seq))
             else:
-                waiting.done.set_exception(failed)
+                one.done.set_exception(failed)
         if failed is None:
-            self._committed(len(group), seconds)
+            self._committed(len(told), seconds)
+            if self._urgent:
+                self._set_off()
 
 
 def _start(disk: Disk, folder: Path) -> _Held:
