@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,32 @@ def test_under_load_and_without_a_fault_all_is_on_record(world: World) -> None:
     left = world.proves()
     assert left.logs[-1].stopped
     assert (left.logs[-1].decisions, left.logs[-1].outcomes) == (160, 160)
+
+
+def test_under_load_its_metrics_say_so(world: World) -> None:
+    place = world.folder / "metrics.sock"
+    run = world.start(*world.load(FOR_EVER), options=("--metrics", place))
+    world.upstream.until(100)
+    shown = metrics(place)
+    run.kill()
+    ended(run)
+    requests = 'outgate_requests_total{agent="load.py",answer="allow",reason="policy",would="allow"}'
+    assert shown[requests] >= 100
+    assert shown["outgate_journal_group_receipts_count"] >= 1
+    assert shown["outgate_journal_commit_seconds_sum"] > 0
+    assert shown['outgate_open_connections{side="client"}'] == 4
+    assert 1 <= shown['outgate_open_connections{side="upstream"}'] <= 4
+    assert [name for name in shown if name.startswith("outgate_alarms_total{")] == []
+
+
+def metrics(place: Path) -> dict[str, float]:
+    """What a scraper gets."""
+    with socket.socket(socket.AF_UNIX) as scraper:
+        scraper.connect(str(place))
+        scraper.sendall(b"GET /metrics HTTP/1.1\r\nHost: gate\r\n\r\n")
+        text = b"".join(iter(lambda: scraper.recv(65536), b"")).decode()
+    lines = [line for line in text.partition("\r\n\r\n")[2].splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 @pytest.mark.parametrize(("fence", "after"), [("fenced", 1), ("fenced", 150), ("unfenced", 150)])
