@@ -275,5 +275,5 @@ def _inside(path: Path, folders: Iterable[Path]) -> bool:
 
 def _tidy(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Each once, parents first, without what lies in another of them."""
-    ordered = sorted(set(paths), key=lambda path: (len(path.parts), path))
-    return tuple(path for path in ordered if not any(other in path.parents for other in ordered))
+    each = set(paths)
+    return tuple(sorted((path for path in each if each.isdisjoint(path.parents)), key=lambda path: (len(path.parts), path)))
