@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 MOST_SEGMENTS = 256
 """A longer path is no operation's."""
@@ -62,6 +63,7 @@ class Router[T]:
         return None if found is None else Found(found[0], tuple(reversed(found[1])))
 
 
+@lru_cache(maxsize=16)  # of one template it is asked a few times in a row
 def variables(template: str) -> tuple[str, ...]:
     """Name the variables of a template. Raises ValueError with a sentence for what is no template."""
     if not template.startswith("/"):
