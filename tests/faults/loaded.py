@@ -129,7 +129,8 @@ class World:
 
     def command(self, *agent: object, options: Sequence[object] = ()) -> list[str]:
         """The whole command line."""
-        given = ("--config", self.folder / "config.yaml", "--policy", self.folder / "policy.yaml", *options)
+        own = ("--config", self.folder / "config.yaml", "--policy", self.folder / "policy.yaml")
+        given = (*own, "--share", LOAD, *options)  # a checkout may stand in /tmp, which is private inside
         return [str(word) for word in (OUTGATE, "run", *given, "--", *agent)]
 
     def load(self, requests: int, *, threads: int = 4) -> list[str]:

@@ -116,6 +116,8 @@ def _rows(folder: Path, services: Services, *, enforce: bool) -> list[Row]:
         str(folder / "config.yaml"),
         "--agent",
         "demo",
+        "--share",
+        str(HERE),  # an installation may stand in /tmp, which is private inside
         *how,
         "--",
         sys.executable,
