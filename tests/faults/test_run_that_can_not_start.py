@@ -12,7 +12,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING, Self
 
 import pytest
-from faults.loaded import HOST, Upstream, World
+from faults.loaded import HOST, LOAD, Upstream, World
 
 from outgate.stores.keyfile import receipts_key
 from outgate.stores.logs import all_receipts, check_logs, log_folder, writers
@@ -151,7 +151,7 @@ def test_fenced_the_record_says_so_and_what_was_given_back(world: World) -> None
     world.run("true", options=("--direct", 5432, "--share", world.folder / "upstream-ca.pem"))
     (start,) = events(world, "start")
     assert (start["fenced"], start["unfenced"], start["direct"]) == (True, "", [5432])
-    assert start["share"] == [str(world.folder / "upstream-ca.pem")]
+    assert start["share"] == [str(LOAD), str(world.folder / "upstream-ca.pem")]
 
 
 # an inherited proxy
