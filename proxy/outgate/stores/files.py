@@ -209,9 +209,9 @@ class FileJournal:
             else:
                 one.done.set_exception(failed)
         if failed is None:
-            self._committed(len(told), seconds)
             if self._urgent:
                 self._set_off()
+            self._committed(len(told), seconds)  # last: what watches must not hold up what waits
 
 
 def _start(disk: Disk, folder: Path) -> _Held:
