@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Collection, Mapping
+    from datetime import datetime, timedelta
 
+    from outgate.approvals.approval import Approval, Vote
     from outgate.digest import Json
+    from outgate.halt import Halt
+    from outgate.intake.agents import Agent
+    from outgate.intake.request import Scheme
     from outgate.policy.decision import Decision, Reason
+    from outgate.policy.limits import Charge
+    from outgate.policy.rule import Mock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +44,108 @@ class Journal(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """A limit that a charge does not fit in. `wait` until it would; None where it never does. `left` is what would fit now."""
+
+    charge: Charge
+    wait: timedelta | None
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """What came of a reservation: everything that is not in `over` is taken, or, where something binding is over, nothing.
+
+    `taken` are the charges to settle, each with the start of the period in which it was taken (None for a rate).
+    """
+
+    taken: tuple[tuple[Charge, datetime | None], ...] = ()
+    over: tuple[Over, ...] = ()
+
+
 class Ledger(Protocol):
-    """What is remembered between requests."""
+    """What is remembered between requests, by all processes that share it. Every method raises UnavailableError."""
 
     async def first_seen(self, agent: str, now: datetime) -> datetime:
-        """When this agent first asked for anything; `now`, durably, if it never did. Raises UnavailableError."""
+        """When this agent first asked for anything; `now`, durably, if it never did."""
+        ...
+
+    async def reserve(self, charges: tuple[Charge, ...], now: datetime) -> Reserved:
+        """Take everything in one atomic step, or, where one that is binding does not fit, nothing at all.
+
+        Two that race never both get the last one. A clock that steps back gives nothing back.
+        """
+        ...
+
+    async def settle(self, reserved: Reserved, used: Mapping[str, int]) -> None:
+        """Correct what was taken to what was used, by the charges' keys; a key that is not there stays as it was taken.
+
+        More than was taken is counted too, beyond the limit if need be.
+        """
+        ...
+
+
+class Desk(Protocol):
+    """Where approvals wait for people; shared by all processes of a gate. Every method raises UnavailableError.
+
+    Nothing here is authority: signatures are, and who uses a grant verifies them.
+    """
+
+    async def find(self, request: str, now: datetime) -> Approval | None:
+        """The newest open approval (not expired, not used, not denied) of a request, by its request_digest."""
+        ...
+
+    async def get(self, approval: str) -> Approval | None:
+        """One approval with all its votes."""
+        ...
+
+    async def ask(self, approval: Approval) -> Approval:
+        """Put one on the desk, durably. Where one is open for the same request, that one is given and nothing changes."""
+        ...
+
+    async def vote(self, approval: str, vote: Vote) -> None:
+        """Add a vote, durably. One vote a person: the first stays."""
+        ...
+
+    async def use(self, approval: str, now: datetime) -> bool:
+        """Use the grant up, durably. False: somebody did before. Of any number that race, one gets True."""
+        ...
+
+    async def restore(self, approval: str) -> None:
+        """Give a grant back whose request never left."""
+        ...
+
+    async def changed(self, approval: str, votes: int, seconds: float) -> None:
+        """Wait until it has other than so many votes, or is used, or the time is over; in whichever process that happens."""
+        ...
+
+
+class Switch(Protocol):
+    """Who is halted. Known without asking anybody: in memory, kept current by whoever watches the switch."""
+
+    def halted(self, agent: Agent, services: Collection[str] = ()) -> Halt | None:
+        """The halt that stops this agent at these services now, if there is one. Never raises, never waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MockWay:
+    """Where a mock answers: `prefix` goes before the path, `headers` with the request (lower-case names)."""
+
+    scheme: Scheme
+    host: str
+    port: int
+    pin: Pin
+    prefix: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Mocks(Protocol):
+    """What answers instead of a real service."""
+
+    async def way(self, service: str, mock: Mock) -> MockWay | NoWay:
+        """Where the mock of a service is. A NoWay where it can't be reached: then nothing answers but a refusal."""
         ...
 
 
@@ -103,4 +206,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds, for durations only."""
+        ...
+
+    def steady(self) -> bool:
+        """Whether `now` can be relied on: False for a while after the machine's time stepped by more than a few seconds."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
         ...

@@ -11,7 +11,15 @@ PACKAGE = ROOT / "proxy" / "outgate"
 UNIT = ROOT / "tests" / "unit"
 
 VALUES = {
-    *("actions/action.py", "answer/reply.py", "intake/request.py", "policy/decision.py", "policy/effect.py", "policy/facts.py"),
+    *(
+        "actions/action.py",
+        "approvals/approval.py",
+        "answer/reply.py",
+        "intake/request.py",
+        "policy/decision.py",
+        "policy/effect.py",
+        "policy/facts.py",
+    ),
     *("policy/part.py", "policy/rule.py", "ports.py"),
 }
 """Types, and next to nothing that they do: proven wherever they are used."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,16 +28,6 @@ if TYPE_CHECKING:
     from outgate.settings import Settings
 
 DEFAULT_POLICY = "coding-agent"
-
-
-class SystemClock:
-    """The machine's own."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
 
 
 def entropy(count: int) -> bytes:

@@ -15,7 +15,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outgate.app.grounds import SystemClock, entropy, grounds
+from outgate.app.clock import SystemClock
+from outgate.app.grounds import entropy, grounds
 from outgate.app.installation import installation, names
 from outgate.ca.authority import make_authority
 from outgate.ca.trust import Spot, environment, trust_files

@@ -19,7 +19,7 @@ AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 class Agent:
     """Who asks, from what the operator configured or the channel proved; never from what the request says.
 
-    `since` is when it was first seen, unless the operator gave it.
+    `since` is when it was first seen, unless the operator gave it. `observe`: nothing is enforced on it but what always is.
     """
 
     id: str
@@ -28,6 +28,7 @@ class Agent:
     permissions: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     since: datetime | None = None
+    observe: bool = False
 
     def __post_init__(self) -> None:
         if not AGENT_ID.fullmatch(self.id):

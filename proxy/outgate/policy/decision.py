@@ -10,6 +10,7 @@ from outgate.policy.effect import Effect, Mode
 
 if TYPE_CHECKING:
     from outgate.actions.action import Action
+    from outgate.policy.limits import Charge
 
 
 class Reason(StrEnum):
@@ -28,7 +29,8 @@ class Reason(StrEnum):
 class Match:
     """A rule that matched one action. `rule` is its id; `otherwise` where no rule but the default spoke.
 
-    `error` is the code of what went wrong in its condition: then it matched because of that.
+    `error` is the code of what went wrong in its condition: then it matched because of that. `to` names the approvers that it
+    asks; empty where it asks nobody in particular.
     """
 
     rule: str
@@ -36,6 +38,7 @@ class Match:
     mode: Mode
     error: str = ""
     tell: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,8 @@ class Verdict:
 class Decision:
     """What is done with a request: the strictest of its verdicts.
 
-    `tell` is for the agent: it never names internals. `why` is for the operator.
+    `tell` is for the agent: it never names internals. `why` is for the operator. `charges` are the limits that apply if
+    something may leave: nothing is taken of them yet. `approval` is the one whose grant discharged what would escalate.
     """
 
     answer: Effect
@@ -61,6 +65,8 @@ class Decision:
     tell: str
     why: str = ""
     verdicts: tuple[Verdict, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    approval: str = ""
 
     @property
     def lets_out(self) -> bool:

@@ -77,11 +77,15 @@ class Otherwise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approvers:
-    """Who may approve: `need` of `of` (names of people, or `group:` and a group's name), within a time."""
+    """Who may approve: `need` of `of` (names of people, or `group:` and a group's name), within a time.
+
+    `owner`: whether the agent's own owner may be one of them.
+    """
 
     need: int
     of: tuple[str, ...]
     within: timedelta
+    owner: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

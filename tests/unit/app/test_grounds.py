@@ -7,7 +7,8 @@ from datetime import UTC
 import pytest
 import trustme
 
-from outgate.app.grounds import SystemClock, entropy, grounds
+from outgate.app.clock import SystemClock
+from outgate.app.grounds import entropy, grounds
 from outgate.ca.trust import Kind, read_trust
 from outgate.errors import ConfigError
 from outgate.intake.destinations import Via
