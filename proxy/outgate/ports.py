@@ -93,7 +93,7 @@ class Desk(Protocol):
     """
 
     async def find(self, request: str, now: datetime) -> Approval | None:
-        """The newest open approval (not expired, not used, not denied) of a request, by its request_digest."""
+        """The newest approval of a request, by its request_digest, that is neither used nor expired at `now`. Denied ones too."""
         ...
 
     async def get(self, approval: str) -> Approval | None:
@@ -101,7 +101,7 @@ class Desk(Protocol):
         ...
 
     async def ask(self, approval: Approval) -> Approval:
-        """Put one on the desk, durably. Where one is open for the same request, that one is given and nothing changes."""
+        """Put one on the desk, durably. Where `find` has one for the same request, that one is given and nothing changes."""
         ...
 
     async def vote(self, approval: str, vote: Vote) -> None:
