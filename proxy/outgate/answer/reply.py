@@ -23,6 +23,26 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitState:
+    """One limit as a client is told of it: `quota` in `window` seconds, `left` now, and `reset` seconds until there is more."""
+
+    name: str
+    quota: int
+    window: int
+    left: int
+    reset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An approval that this request waits for: its id, where its state can be read in-band, and until when (RFC 3339)."""
+
+    id: str
+    status_url: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """What there is to say to the agent. Nothing internal: no rule text, no paths, no stack."""
 
@@ -38,3 +58,6 @@ class Refusal:
     """Names with their resource, as the agent would say them."""
     retry_after: timedelta | None = None
     """When trying the same again makes sense; said of throttle and escalate only."""
+    limits: tuple[LimitState, ...] = ()
+    """Those that the request is over."""
+    approval: Asked | None = None
