@@ -11,13 +11,13 @@ from receipts_made import KEY, NOW, checked, decision, request, some_log, split
 
 from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.digest import canonical, canonical_ascii_keys
+from outgate.inspect.mask import printable
 from outgate.intake.agents import Agent
 from outgate.intake.request import Unreadable, WholeBody
 from outgate.policy.decision import Decision, Match, Reason, Verdict
 from outgate.policy.effect import Effect, Mode
 from outgate.ports import Pin, Stamp
 from outgate.receipts.chain import Chain, parse
-from outgate.receipts.mask import printable
 from outgate.receipts.merkle import Tree
 from outgate.receipts.receipt import MOST_BYTES, Outcome, Result, decision_body, event_body, outcome_body
 

@@ -12,8 +12,8 @@ from urllib.parse import unquote_plus
 
 from outgate.digest import canonical, sent_digest, sha256
 from outgate.errors import EvidenceError
+from outgate.inspect.mask import printable, text, veiled, without_userinfo
 from outgate.intake.request import NoBody, Request, Unreadable, UnreadBody, WholeBody
-from outgate.receipts.mask import printable, text, veiled, without_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
 from outgate.errors import UnavailableError
-from outgate.receipts.mask import text as masked
+from outgate.inspect.mask import text as masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What a receipt may say of text that an agent wrote: printable, bounded, and without what looks like a credential."""
+"""What a record may say of text that an agent wrote: printable, bounded, and without what looks like a credential."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""outgate.receipts.mask"""
+"""outgate.inspect.mask"""
 
 from __future__ import annotations
 
 import pytest
 
-from outgate.receipts.mask import masked, printable, text, veiled, without_userinfo
+from outgate.inspect.mask import masked, printable, text, veiled, without_userinfo
 
 HIDDEN = [
     "/services/T024BE7LD/B05KXYZ1234/abcdEFGH1234ijklMNOP5678",
