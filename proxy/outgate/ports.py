@@ -57,7 +57,8 @@ class Over:
 class Reserved:
     """What came of a reservation: everything that is not in `over` is taken, or, where something binding is over, nothing.
 
-    `taken` are the charges to settle, each with the start of the period in which it was taken (None for a rate).
+    `taken` are the charges to settle, each with where in its counter it was taken: the start of a quota's period, a rate's own
+    mark (None where there is nothing to settle).
     """
 
     taken: tuple[tuple[Charge, datetime | None], ...] = ()

@@ -65,8 +65,9 @@ class Limit:
         """The calendar window that `now` is in, by the wall clock of the zone: its start, and the start of the next. UTC."""
         local = now.astimezone(self.zone)
         if (length := _SHORT.get(self.window)) is not None:
-            start = local.replace(microsecond=0) - timedelta(seconds=(local.minute * 60 + local.second) % length)
-            return start.astimezone(UTC), start.astimezone(UTC) + timedelta(seconds=length)
+            into = timedelta(seconds=(local.minute * 60 + local.second) % length, microseconds=local.microsecond)
+            start = now.astimezone(UTC) - into  # not by the wall clock, which shows one hour twice when summer ends
+            return start, start + timedelta(seconds=length)
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         start, end = _calendar(self.window, midnight)
         return start.astimezone(UTC), end.astimezone(UTC)

@@ -26,6 +26,12 @@ def test_a_day_is_by_the_wall_clock_of_the_zone_also_when_the_clocks_change():
     assert (start, end) == (datetime(2026, 7, 1, 23, tzinfo=UTC), datetime(2026, 7, 2, 23, tzinfo=UTC))
 
 
+def test_the_hour_that_comes_twice_when_summer_ends_is_two_hours():
+    hour = Limit(amount=1, unit="tokens", window=Window.HOUR, zone=LONDON)
+    for start in (datetime(2026, 10, 25, 0, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)):
+        assert hour.period(start + timedelta(minutes=30)) == (start, start + timedelta(hours=1))
+
+
 def test_weeks_begin_on_monday_and_months_and_years_on_their_first_day():
     now = datetime(2026, 12, 31, 5, tzinfo=UTC)
     week, month, year = (Limit(amount=1, unit="count", window=w).period(now) for w in (Window.WEEK, Window.MONTH, Window.YEAR))
