@@ -1,19 +1,17 @@
-"""Settings: everything an operator may set but the policy, checked whole before anything starts."""
+"""Read the settings, whole: every problem at once, each with its place and what to do about it."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-
-import platformdirs
+from urllib.parse import urlsplit
 
 from outgate.document import parse
 from outgate.errors import ConfigError, Problem
-from outgate.intake.agents import AGENT_ID, Agent
 from outgate.intake.destinations import (
     ANY,
     Destination,
@@ -25,121 +23,27 @@ from outgate.intake.destinations import (
     pattern_of,
     via_of,
 )
-from outgate.policy.shapes import Count, Many, Named, Scalar, Table, Text, Truth, Words, meant, problems, schema
+from outgate.intake.listening import Listener, listener_of
+from outgate.policy.agent_form import facts_of, moment
+from outgate.policy.shapes import meant, problems, schema
+from outgate.settings.form import FORM
+from outgate.settings.values import BODY_LIMIT, DRAIN, HOLD, AgentSettings, Ntfy, Settings, Webhook, config_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from outgate.digest import Json
     from outgate.document import Document
     from outgate.document import Path as Place
     from outgate.intake.destinations import Route
 
-LANGUAGE = "settings/v1alpha"
 FILE = "config.yaml"
-LOG_LEVELS = ("debug", "info", "warning", "error")
-BODY_LIMIT = 8 << 20
-"""The most of a request body that is held to decide on it, in bytes. A decision that needs more refuses."""
-
+_MOST_HELD = timedelta(seconds=60)
+_MOST_DRAINED = timedelta(hours=1)
 _SIZE = re.compile(r"([1-9][0-9]{0,11}) ?(B|KiB|MiB|GiB)?")
 _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_DATE_FORM = "a date like 2026-01-31, or a time with its offset like 2026-01-31T08:00:00Z"
-
-_text = Text("a name", r"[^\x00-\x1f]{1,200}", "text on one line")
-_path = Text("a path", r"[^\x00]{1,4096}", "the path of a file or folder")
-_later = "it comes with a later version"
-
-FORM = Table(
-    what="the settings file",
-    required=frozenset({"outgate"}),
-    keys={
-        "outgate": Words("settings language", (LANGUAGE,)),
-        "agent": Table(
-            what="'agent'",
-            keys={
-                "name": Text("an agent's name", AGENT_ID.pattern, "1 to 64 letters, digits, '.', '_', '@', '-'"),
-                "team": _text,
-                "owner": _text,
-                "permissions": Many(_text),
-                "labels": Named("labels", _text, r"[A-Za-z][A-Za-z0-9_./-]{0,62}"),
-                "since": Text("'since'", r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.+)?", _DATE_FORM),
-            },
-        ),
-        "policy": Many(
-            Text("a policy", r"[^\x00]{1,4096}", "the name of a starter policy, or a file's path with a '/' or '.yaml'")
-        ),
-        "enforce": Truth("'enforce'"),
-        "fence": Truth("'fence'"),
-        "share": Many(_path),
-        "direct": Many(Count("a port")),
-        "services": Many(_path),
-        "networks": Named("networks", Many(Text("a block", r"[0-9a-fA-F.:/]{2,60}", "addresses like 10.0.0.0/8"))),
-        "destinations": Named(
-            "destinations",
-            Table(
-                what="a destination",
-                keys={
-                    "address": Text("'address'", r"[0-9a-fA-F.:\[\]]{2,60}", "an IP address, with :port if it is another one"),
-                    "via": Text("'via'", r"\S{1,500}", "direct, or a proxy like http://proxy.example:3128"),
-                    "ca": _path,
-                    "client_cert": _path,
-                    "network": Text("a network", r"\S{1,64}", "the name of one under 'networks'"),
-                },
-                later=MappingProxyType({"alpn": _later, "owned": _later, "tls": _later}),
-            ),
-            r"[^\x00-\x20]{1,255}",
-        ),
-        "metrics": Text("'metrics'", r"[^\x00-\x1f]{1,4096}", "the path of a Unix socket, or host:port"),
-        "body_limit": Scalar("'body_limit'"),
-        "log_level": Words("log level", LOG_LEVELS),
-    },
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentSettings:
-    """What the operator says of the one agent that `run` starts."""
-
-    name: str | None = None
-    team: str = ""
-    owner: str = ""
-    permissions: frozenset[str] = frozenset()
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    since: datetime | None = None
-
-    def agent(self, name: str) -> Agent:
-        """The agent, under the name that the command line or this file gives it."""
-        return Agent(
-            id=name, team=self.team, owner=self.owner, permissions=self.permissions, labels=self.labels, since=self.since
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """A gate's settings. Paths are absolute; `metrics` is as it was written, for whoever opens it."""
-
-    agent: AgentSettings = field(default_factory=AgentSettings)
-    policies: tuple[str, ...] = ()
-    """Names of starter policies, and absolute paths."""
-    enforce: bool = False
-    fence: bool = True
-    share: tuple[Path, ...] = ()
-    direct: tuple[int, ...] = ()
-    services: tuple[Path, ...] = ()
-    destinations: Destinations = field(default_factory=Destinations)
-    metrics: str | None = None
-    body_limit: int = BODY_LIMIT
-    log_level: str = "info"
-
-
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """Where logs, keys and the ledger are kept: OUTGATE_STATE, else the user's state folder."""
-    return Path(environ.get("OUTGATE_STATE") or platformdirs.user_state_path("outgate"))
-
-
-def config_folder(environ: Mapping[str, str]) -> Path:
-    """Where settings are looked for when no file is named: OUTGATE_CONFIG, else the user's configuration folder."""
-    return Path(environ.get("OUTGATE_CONFIG") or platformdirs.user_config_path("outgate"))
+_TIME = re.compile(r"([0-9]{1,6}) ?(ms|s|m|h)")
+_TIMES = {"ms": timedelta(milliseconds=1), "s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -213,17 +117,23 @@ class _Reading:
             metrics=said.get("metrics"),
             body_limit=self._size(said.get("body_limit", BODY_LIMIT)),
             log_level=said.get("log_level", "info"),
+            listen=self._listeners(),
+            agents=self._path(said["agents"]) if "agents" in said else None,
+            people=self._path(said["people"]) if "people" in said else None,
+            hold=self._time("hold", HOLD, _MOST_HELD),
+            drain=self._time("drain", DRAIN, _MOST_DRAINED),
+            admin=self._admin(),
+            admin_token_file=self._secret(("admin_token_file",), said.get("admin_token_file")),
+            webhooks=tuple(self._webhooks()),
+            ntfy=tuple(self._ntfy()),
         )
 
     def _agent(self, said: dict[str, Any]) -> AgentSettings:
         since = said.get("since")
         return AgentSettings(
             name=said.get("name"),
-            team=said.get("team", ""),
-            owner=said.get("owner", ""),
-            permissions=frozenset(_many(said.get("permissions", []))),
-            labels=MappingProxyType(dict(said.get("labels", {}))),
-            since=None if since is None else self._parsed(("agent", "since"), _moment, since),
+            since=None if since is None else self._parsed(("agent", "since"), moment, since),
+            **facts_of(said),
         )
 
     def _policy(self, name: str) -> str:
@@ -248,6 +158,81 @@ class _Reading:
             self._note(("body_limit",), "'body_limit' is a number of bytes, like 1048576 or 8 MiB")
             return BODY_LIMIT
         return int(found[1]) * _UNITS[found[2]]
+
+    def _time(self, key: str, default: timedelta, most: timedelta) -> timedelta:
+        said = self.said.get(key)
+        if said is None:
+            return default
+        found = _TIME.fullmatch(said) if isinstance(said, str) else None
+        span = int(found[1]) * _TIMES[found[2]] if found else None
+        if span is None or span > most:
+            self._note((key,), f"'{key}' is a time from 0s to {int(most.total_seconds())}s, like {int(default.total_seconds())}s")
+            return default
+        return span
+
+    def _listeners(self) -> tuple[Listener, ...]:
+        """Where agents come in. Off loopback, tokens and requests to http:// cross a network in the clear: only where told."""
+        found: dict[tuple[str, int], Listener] = {}
+        for at, said in enumerate(_many(self.said.get("listen", []))):
+            place: Place = ("listen", at, "address") if isinstance(self.said["listen"], list) else ("listen", "address")
+            listener = self._parsed(place, partial(listener_of, agent=said.get("agent", "")), said["address"])
+            if listener is None:
+                continue
+            if listener.port and found.setdefault((listener.host, listener.port), listener) is not listener:
+                self._note(place, f"{listener} is here twice, keep one")
+            if not listener.is_near and not said.get("plaintext"):
+                message = f"{listener} is reached over a network, and nothing on the way to it is encrypted:"
+                self._note(place, f"{message} listen on 127.0.0.1, or accept that with 'plaintext: true'")
+            found[listener.host, listener.port or -at] = listener
+        return tuple(found.values())
+
+    def _admin(self) -> str | None:
+        said: str | None = self.said.get("admin")
+        if said is not None and "/" not in said and "admin_token_file" not in self.document.value:
+            self._note(("admin",), "a port can be reached by others: name an 'admin_token_file', or a Unix socket by its path")
+        return said
+
+    def _webhooks(self) -> Iterator[Webhook]:
+        for at, said in self._notified("webhook"):
+            secret = self._secret((*at, "secret_file"), said["secret_file"])
+            if self._reachable(at, said["url"]) and secret:
+                yield Webhook(url=said["url"], secret_file=secret)
+
+    def _ntfy(self) -> Iterator[Ntfy]:
+        for at, said in self._notified("ntfy"):
+            token = self._secret((*at, "token_file"), said.get("token_file"))
+            if self._reachable(at, said["url"]):
+                yield Ntfy(url=said["url"], topic=said["topic"], token_file=token)
+
+    def _notified(self, kind: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+        said = self.said.get("notify", {}).get(kind, [])
+        if isinstance(said, dict):
+            yield ("notify", kind), said
+            return
+        yield from ((("notify", kind, at), one) for at, one in enumerate(said))
+
+    def _reachable(self, at: Place, url: str) -> bool:
+        try:
+            parts = urlsplit(url)
+            whole = bool(parts.hostname) and (parts.port or 1) > 0 and parts.username is None
+        except ValueError:
+            whole = False
+        if not whole:
+            self._note((*at, "url"), "'url' is http or https, a host, and no user name or password: secrets stand in files")
+        return whole
+
+    def _secret(self, at: Place, said: str | None) -> Path | None:
+        """A file with something in it; what that is, is read when it is used."""
+        if said is None:
+            return None
+        path = self._path(said)
+        try:
+            if path.read_bytes().strip():
+                return path
+            self._note(at, f"{path} is empty, write the secret into it")
+        except OSError as error:
+            self._note(at, f"{path} can't be read: {error.strerror or error}")
+        return None
 
     def _destinations(self, said: dict[str, Any]) -> Destinations:
         networks = {name: self._network(name, _many(blocks)) for name, blocks in said.get("networks", {}).items()}
@@ -322,15 +307,3 @@ class _Reading:
 def _many(said: Any) -> list[Any]:
     """A single one may stand without brackets."""
     return said if isinstance(said, list) else [said]
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"Write {_DATE_FORM}.") from error
-    if "T" not in text:
-        return moment.replace(tzinfo=UTC)
-    if moment.tzinfo is None:
-        raise ValueError(f"Write {_DATE_FORM}.")
-    return moment.astimezone(UTC)

@@ -1,5 +1,4 @@
-import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import trustme
 
 from outgate.errors import ConfigError
 from outgate.intake.destinations import Direct, Fixed, Via
-from outgate.settings import BODY_LIMIT, Settings, config_folder, json_schema, load, read, state_folder
+from outgate.intake.listening import Listener
+from outgate.settings import BODY_LIMIT, Settings, Webhook, load, read
 
 HEAD = "outgate: settings/v1alpha\n"
 
@@ -192,23 +192,94 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
         load(tmp_path / "config.yaml", {})
 
 
-def test_folders_are_where_the_environment_says():
-    assert state_folder({"OUTGATE_STATE": "/s"}) == Path("/s")
-    assert config_folder({"OUTGATE_CONFIG": "/c"}) == Path("/c")
-
-
-def test_folders_are_the_users_own_where_it_says_nothing():
-    assert state_folder({}).name == config_folder({}).name == "outgate"
-
-
 def test_a_body_limit_holds_without_being_set():
     assert Settings().body_limit == BODY_LIMIT
 
 
-def test_editors_know_every_key():
-    said = json.loads(json.dumps(json_schema()))
-    assert set(said["properties"]) == {
-        *("outgate", "agent", "policy", "enforce", "fence", "share", "direct", "services"),
-        *("networks", "destinations", "metrics", "body_limit", "log_level"),
-    }
-    assert said["additionalProperties"] is False
+# what a server adds
+
+
+@pytest.fixture
+def secrets(tmp_path):
+    for name in ("hook", "ntfy", "admin"):
+        (tmp_path / name).write_text("s3cret\n")
+    (tmp_path / "empty").write_text("\n")
+    return tmp_path
+
+
+def test_everything_that_a_server_can_be_told_is_read(secrets):
+    said = settings(
+        """
+listen:
+  - {address: "127.0.0.1:3128"}
+  - {address: "[::1]:3129", agent: mailer}
+  - {address: "0.0.0.0:3130", plaintext: true}
+agents: agents.yaml
+people: /etc/outgate/people.yaml
+hold: 10s
+drain: 2m
+admin: 127.0.0.1:9000
+admin_token_file: admin
+notify:
+  webhook: {url: "https://chat.example/hook", secret_file: hook}
+  ntfy: [{url: "https://ntfy.example", topic: approvals, token_file: ntfy}, {url: "http://127.0.0.1:8080", topic: all}]
+""",
+        secrets,
+    )
+    assert [str(listener) for listener in said.listen] == ["127.0.0.1:3128", "[::1]:3129", "0.0.0.0:3130"]
+    assert [listener.agent for listener in said.listen] == ["", "mailer", ""]
+    assert (said.agents, said.people) == (secrets / "agents.yaml", Path("/etc/outgate/people.yaml"))
+    assert (said.hold, said.drain) == (timedelta(seconds=10), timedelta(minutes=2))
+    assert (said.admin, said.admin_token_file) == ("127.0.0.1:9000", secrets / "admin")
+    assert said.webhooks == (Webhook(url="https://chat.example/hook", secret_file=secrets / "hook"),)
+    assert [(one.topic, one.token_file) for one in said.ntfy] == [("approvals", secrets / "ntfy"), ("all", None)]
+
+
+def test_one_listener_stands_without_brackets():
+    assert settings('listen: {address: "localhost:1"}').listen == (Listener(host="127.0.0.1", port=1),)
+
+
+def test_a_socket_of_the_operators_needs_no_token():
+    assert settings("admin: /run/outgate/admin.sock").admin == "/run/outgate/admin.sock"
+
+
+@pytest.mark.parametrize("place", ["0.0.0.0:3128", "10.1.2.3:3128", "[::]:3128"])
+def test_what_a_network_reaches_is_listened_on_only_where_that_is_said(place):
+    (problem,) = wrong(HEAD + f'listen: [{{address: "{place}"}}]')
+    assert problem.startswith("config.yaml:2:")
+    assert "'plaintext: true'" in problem
+    assert settings(f'listen: [{{address: "{place}", plaintext: true}}]').listen
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('listen: [{address: "proxy.example:3128"}]', "Write an address and a port"),
+        ('listen: [{address: "127.0.0.1:99999"}]', "Write an address and a port"),
+        ('listen: [{address: "127.0.0.1:1"}, {address: "localhost:1"}]', "127.0.0.1:1 is here twice"),
+        ("listen: [{agent: mailer}]", "lacks 'address'"),
+        ("hold: 61s", "'hold' is a time from 0s to 60s"),
+        ("hold: 4", "'hold' is a time from 0s to 60s"),
+        ("hold: true", "'hold' is a time from 0s to 60s"),
+        ("drain: 2d", "'drain' is a time from 0s to 3600s"),
+        ("admin: 127.0.0.1:9000", "name an 'admin_token_file'"),
+        ("{admin: 127.0.0.1:9000, admin_token_file: empty}", "is empty"),
+        ("admin_token_file: nowhere", "can't be read"),
+        ("notify: {webhook: {url: https://chat.example/, secret_file: nowhere}}", "can't be read"),
+        ("notify: {webhook: {url: https://chat.example/}}", "lacks 'secret_file'"),
+        ("notify: {webhook: {url: ftp://chat.example/, secret_file: hook}}", "an http or https URL"),
+        ('notify: {ntfy: {url: "https://me:pw@ntfy.example", topic: a}}', "no user name or password"),
+        ('notify: {ntfy: {url: "https://ntfy.example:99999", topic: a}}', "'url' is http or https"),
+        ("notify: {ntfy: {url: https://ntfy.example, topic: a/b}}", "a topic is"),
+        ("notify: {mail: {}}", "has no key 'mail'"),
+    ],
+)
+def test_what_a_server_can_not_use_is_said_with_its_place(secrets, text, said):
+    text = text.strip("{}") if text.startswith("{") else text
+    problems = wrong(HEAD + text.replace(", admin_token_file", "\nadmin_token_file"), secrets)
+    assert [problem for problem in problems if said.lower() in problem.lower()], problems
+    assert all(problem.startswith("config.yaml:") for problem in problems)
+
+
+def test_a_password_in_a_url_is_not_repeated():
+    assert "hunter2" not in "".join(wrong(HEAD + 'notify: {ntfy: {url: "https://me:hunter2@ntfy.example", topic: a}}'))

@@ -1,0 +1,99 @@
+"""The form of the settings file: every key that there is."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from outgate.intake.agents import AGENT_ID
+from outgate.policy.agent_form import AGENT_KEYS
+from outgate.policy.shapes import Count, Many, Named, Scalar, Table, Text, Truth, Words
+
+LANGUAGE = "settings/v1alpha"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+_name = Text("an agent's name", AGENT_ID.pattern, "1 to 64 letters, digits, '.', '_', '@', '-'")
+_url = Text("'url'", r"https?://[^\s\x00-\x1f]{1,2000}", "an http or https URL")
+_path = Text("a path", r"[^\x00]{1,4096}", "the path of a file or folder")
+_later = "it comes with a later version"
+
+FORM = Table(
+    what="the settings file",
+    required=frozenset({"outgate"}),
+    keys={
+        "outgate": Words("settings language", (LANGUAGE,)),
+        "agent": Table(
+            what="'agent'",
+            keys={
+                "name": _name,
+                **AGENT_KEYS,
+            },
+        ),
+        "policy": Many(
+            Text("a policy", r"[^\x00]{1,4096}", "the name of a starter policy, or a file's path with a '/' or '.yaml'")
+        ),
+        "enforce": Truth("'enforce'"),
+        "fence": Truth("'fence'"),
+        "share": Many(_path),
+        "direct": Many(Count("a port")),
+        "services": Many(_path),
+        "networks": Named("networks", Many(Text("a block", r"[0-9a-fA-F.:/]{2,60}", "addresses like 10.0.0.0/8"))),
+        "destinations": Named(
+            "destinations",
+            Table(
+                what="a destination",
+                keys={
+                    "address": Text("'address'", r"[0-9a-fA-F.:\[\]]{2,60}", "an IP address, with :port if it is another one"),
+                    "via": Text("'via'", r"\S{1,500}", "direct, or a proxy like http://proxy.example:3128"),
+                    "ca": _path,
+                    "client_cert": _path,
+                    "network": Text("a network", r"\S{1,64}", "the name of one under 'networks'"),
+                },
+                later=MappingProxyType({"alpn": _later, "owned": _later, "tls": _later}),
+            ),
+            r"[^\x00-\x20]{1,255}",
+        ),
+        "metrics": Text("'metrics'", r"[^\x00-\x1f]{1,4096}", "the path of a Unix socket, or host:port"),
+        "body_limit": Scalar("'body_limit'"),
+        "log_level": Words("log level", LOG_LEVELS),
+        "listen": Many(
+            Table(
+                what="a listener",
+                required=frozenset({"address"}),
+                keys={
+                    "address": Text("'address'", r"\S{1,80}", "an address and a port, like 127.0.0.1:3128"),
+                    "agent": _name,
+                    "plaintext": Truth("'plaintext'"),
+                },
+            )
+        ),
+        "agents": _path,
+        "people": _path,
+        "hold": Scalar("'hold'"),
+        "drain": Scalar("'drain'"),
+        "admin": Text("'admin'", r"[^\x00-\x1f]{1,4096}", "the path of a Unix socket, or host:port"),
+        "admin_token_file": _path,
+        "notify": Table(
+            what="'notify'",
+            keys={
+                "webhook": Many(
+                    Table(
+                        what="a webhook",
+                        required=frozenset({"url", "secret_file"}),
+                        keys={"url": _url, "secret_file": _path},
+                    )
+                ),
+                "ntfy": Many(
+                    Table(
+                        what="an ntfy topic",
+                        required=frozenset({"url", "topic"}),
+                        keys={
+                            "url": _url,
+                            "topic": Text("a topic", r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, '_', '-'"),
+                            "token_file": _path,
+                        },
+                    )
+                ),
+            },
+        ),
+    },
+)

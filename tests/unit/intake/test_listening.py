@@ -1,0 +1,62 @@
+"""outgate.intake.listening"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from outgate.intake.listening import Listener, listener_of, peers_of
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "near"),
+    [
+        ("127.0.0.1:3128", "127.0.0.1", 3128, True),
+        ("localhost:0", "127.0.0.1", 0, True),
+        ("127.9.9.9:1", "127.9.9.9", 1, True),
+        ("[::1]:65535", "::1", 65535, True),
+        ("0.0.0.0:80", "0.0.0.0", 80, False),
+        ("[::]:80", "::", 80, False),
+        ("192.0.2.7:80", "192.0.2.7", 80, False),
+    ],
+)
+def test_an_address_and_a_port_are_where_agents_come_in(text, host, port, near):
+    listener = listener_of(text)
+    assert (listener.host, listener.port, listener.agent, listener.is_near) == (host, port, "", near)
+    assert str(listener) == text.replace("localhost", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "3128", ":3128", "127.0.0.1", "127.0.0.1:", "127.0.0.1:-1", "127.0.0.1:65536", "127.1:80", "::1:80", "[::1]"),
+        *(
+            "[::1]80",
+            "proxy.example:80",
+            "127.0.0.1:80 ",
+            "127.0.0.1:\u0663",
+            "[127.0.0.1%lo]:80",
+            "0x7f.0.0.1:80",
+            "999.0.0.1:1",
+        ),
+    ],
+)
+def test_what_is_not_both_says_what_to_write(text):
+    with pytest.raises(ValueError, match=r"like 127\.0\.0\.1:3128"):
+        listener_of(text)
+
+
+def test_a_listener_may_be_one_agents_own():
+    assert listener_of("127.0.0.1:1", "mailer") == Listener(port=1, agent="mailer")
+
+
+def test_peers_are_an_address_or_a_block():
+    assert peers_of("10.0.0.7") == ip_network("10.0.0.7/32")
+    assert peers_of("fd00::/8") == ip_network("fd00::/8")
+
+
+@pytest.mark.parametrize("text", ["10.0.0.7/24", "example.com", "", "10.0.0.0/33"])
+def test_what_is_no_block_says_what_to_write(text):
+    with pytest.raises(ValueError, match=r"like 10\.0\.0\.7"):
+        peers_of(text)
