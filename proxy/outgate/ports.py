@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from outgate.approvals.approval import Approval, Vote
@@ -185,11 +185,45 @@ class Resolver(Protocol):
 
 
 class Observer(Protocol):
-    """Who watches: metrics. Never raises, never blocks."""
+    """Who watches: metrics, a run's tally, who sends notifications. Never raises, never blocks."""
 
     def decided(self, agent: str, decision: Decision, seconds: float) -> None: ...
     def concluded(self, agent: str, result: str, status: int | None) -> None: ...
     def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None: ...
+    def waited(self, agent: str, why: str, seconds: float) -> None:
+        """A request was `held` for people, or `delayed` for a limit."""
+        ...
+
+    def reserved(self, reserved: Reserved) -> None:
+        """Limits were asked for room."""
+        ...
+
+    def used(self, agent: str, service: str, tokens: Mapping[str, int], cost_micros: int = 0, currency: str = "") -> None:
+        """A language model's answer said what it used: tokens by kind, cost in millionths."""
+        ...
+
+    def sandboxed(self, service: str, *, answered: bool) -> None:
+        """A request went to a mock."""
+        ...
+
+    def withheld(self, rules: Sequence[str]) -> None:
+        """An answer was withheld by these rules."""
+        ...
+
+
+class Bystander:
+    """An Observer that hears nothing. Who listens to some things only derives from it."""
+
+    __slots__ = ()
+
+    def decided(self, agent: str, decision: Decision, seconds: float) -> None: ...
+    def concluded(self, agent: str, result: str, status: int | None) -> None: ...
+    def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None: ...
+    def waited(self, agent: str, why: str, seconds: float) -> None: ...
+    def reserved(self, reserved: Reserved) -> None: ...
+    def used(self, agent: str, service: str, tokens: Mapping[str, int], cost_micros: int = 0, currency: str = "") -> None: ...
+    def sandboxed(self, service: str, *, answered: bool) -> None: ...
+    def withheld(self, rules: Sequence[str]) -> None: ...
 
 
 class Alarm(Protocol):

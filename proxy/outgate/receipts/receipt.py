@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from outgate.digest import Json
+    from outgate.inspect.usage import Usage
     from outgate.intake.agents import Agent
     from outgate.intake.request import Body
     from outgate.policy.decision import Decision, Match, Verdict
+    from outgate.policy.limits import Charge
 
 VERSION = 1
 MOST_BYTES = 64 * 1024
@@ -53,7 +55,10 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`sent` and `received` count body bytes; `body` is the SHA-256 of the request body as sent, empty if there was none."""
+    """`sent` and `received` count body bytes; `body` is the SHA-256 of the request body as sent, empty if there was none.
+
+    `usage` is what a language model's answer says that it used, where somebody counts it.
+    """
 
     result: Result
     status: int | None = None
@@ -61,6 +66,7 @@ class Outcome:
     received: int = 0
     body: str = ""
     error: str = ""
+    usage: Usage | None = None
 
 
 class Place(Protocol):
@@ -70,6 +76,26 @@ class Place(Protocol):
     def writer(self) -> str: ...
     @property
     def seq(self) -> int: ...
+
+
+class Beyond(Protocol):
+    """A limit that a request did not fit in."""
+
+    @property
+    def charge(self) -> Charge: ...
+    @property
+    def left(self) -> int: ...
+
+
+class Substitute(Protocol):
+    """What answered instead of the real upstream."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
 
 
 class Address(Protocol):
@@ -88,11 +114,21 @@ class Address(Protocol):
 
 
 def decision_body(  # noqa: PLR0913  # everything that a decision depends on, and what came of it
-    *, at: datetime, agent: Agent, request: Request | Unreadable, decision: Decision, policy: str, pin: Address | None
+    *,
+    at: datetime,
+    agent: Agent,
+    request: Request | Unreadable,
+    decision: Decision,
+    policy: str,
+    pin: Address | None,
+    asked: str = "",
+    over: Iterable[Beyond] = (),
+    mock: tuple[str, Substitute] | None = None,
 ) -> dict[str, Json]:
     """Write down a decision. Never a header's value, never a body; the query by its names, credentials in paths masked.
 
-    The exact bytes that leave are held by `sent` alone (digest.sent_digest).
+    The exact bytes that leave are held by `sent` alone (digest.sent_digest). `asked` is the approval that it waits for, or
+    whose grant it used; `mock` the service that was stood in for, and by what. What there was none of is not there.
     """
     verdicts = _strictest(decision.verdicts)
     rules = _rules(verdicts)
@@ -112,6 +148,36 @@ def decision_body(  # noqa: PLR0913  # everything that a decision depends on, an
         "tell": text(decision.tell, 1024),
         "why": text(decision.why, 1024),
         "pin": _pin(pin) if pin is not None else None,
+        **_further(decision, asked, over, mock),
+    }
+
+
+def _further(decision: Decision, asked: str, over: Iterable[Beyond], mock: tuple[str, Substitute] | None) -> dict[str, Json]:
+    said: dict[str, Json] = {}
+    if asked:
+        said["approval"] = {"id": asked, "used": decision.approval == asked and decision.lets_out}
+    if beyond := [_beyond(one) for one in over]:
+        said["over"] = beyond[:_MOST_RULES]
+    if mock is not None:
+        service, by = mock
+        said["mock"] = {
+            "service": text(service, 96),
+            "scheme": by.scheme,
+            "host": printable(veiled(by.host), 320),
+            "port": by.port,
+        }
+    return said
+
+
+def _beyond(over: Beyond) -> dict[str, Json]:
+    charge, limit = over.charge, over.charge.limit
+    return {
+        "rule": printable(charge.match.rule, 128),
+        "limit": min(limit.amount, MOST_INTEGER),
+        "unit": printable(limit.unit, 16),
+        "window": limit.window.value,
+        "asked": min(charge.amount, MOST_INTEGER),
+        "left": min(over.left, MOST_INTEGER),
     }
 
 
@@ -127,6 +193,17 @@ def outcome_body(of: Place, at: datetime, outcome: Outcome) -> dict[str, Json]:
         "received": outcome.received,
         "body": outcome.body,
         "error": text(outcome.error, 512),
+        **({} if outcome.usage is None else {"usage": _usage(outcome.usage)}),
+    }
+
+
+def _usage(usage: Usage) -> dict[str, Json]:
+    return {
+        "model": text(usage.model, 96),
+        "input": min(usage.input_tokens, MOST_INTEGER),
+        "output": min(usage.output_tokens, MOST_INTEGER),
+        "costMicros": None if usage.cost_micros is None else min(usage.cost_micros, MOST_INTEGER),
+        "currency": printable(usage.currency, 8),
     }
 
 

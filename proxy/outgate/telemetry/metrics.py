@@ -228,6 +228,11 @@ class Metrics:
         """A safe request waited for its limit."""
         self._delays.observe(seconds)
 
+    def waited(self, agent: str, why: str, seconds: float) -> None:  # noqa: ARG002  # the port's signature
+        """A request was held for people, or delayed for a limit."""
+        if why == "delayed":
+            self.delayed(seconds)
+
     def sandboxed(self, service: str, *, answered: bool) -> None:
         """A request went to the mock of a service of the catalog."""
         self._sandboxed.labels(self._service(service), "answered" if answered else "failed").inc()

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from outgate.policy.rule import OTHERWISE
+from outgate.ports import Bystander
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from outgate.actions.action import Action
     from outgate.digest import Json
     from outgate.policy.decision import Decision, Verdict
     from outgate.policy.effect import Effect
-    from outgate.ports import Observer
+    from outgate.ports import Observer, Reserved
 
 MOST_ROWS = 1000
 """An agent must not fill our memory with new names: beyond this many, rows are only counted."""
@@ -33,7 +34,7 @@ class Stop:
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class Tally(Bystander):
     """An Observer that counts. One for a run; not for many agents."""
 
     requests: int = 0
@@ -95,6 +96,26 @@ class Observers:
     def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:
         for observer in self.each:
             observer.noted(what, agent, about)
+
+    def waited(self, agent: str, why: str, seconds: float) -> None:
+        for observer in self.each:
+            observer.waited(agent, why, seconds)
+
+    def reserved(self, reserved: Reserved) -> None:
+        for observer in self.each:
+            observer.reserved(reserved)
+
+    def used(self, agent: str, service: str, tokens: Mapping[str, int], cost_micros: int = 0, currency: str = "") -> None:
+        for observer in self.each:
+            observer.used(agent, service, tokens, cost_micros, currency)
+
+    def sandboxed(self, service: str, *, answered: bool) -> None:
+        for observer in self.each:
+            observer.sandboxed(service, answered=answered)
+
+    def withheld(self, rules: Sequence[str]) -> None:
+        for observer in self.each:
+            observer.withheld(rules)
 
 
 def _count(into: Counter[Stop], rows: Iterable[Stop]) -> None:

@@ -1,0 +1,96 @@
+"""Asking: what a request that people must approve has to do with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from outgate.answer.status import approval_page, not_found
+from outgate.approvals.approval import APPROVAL_ID, State
+from outgate.approvals.panels import panels_of
+from outgate.approvals.quorum import judge
+from outgate.approvals.request import request_digest
+from outgate.approvals.statement import draft
+from outgate.case import base32_id
+from outgate.policy.decide import discharged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from outgate.answer.reply import Reply
+    from outgate.approvals.approval import Approval
+    from outgate.case import Case
+    from outgate.intake.agents import Agent
+    from outgate.intake.request import Request
+    from outgate.keys.people import People
+    from outgate.owed import Owed
+    from outgate.ports import Desk
+
+TOO_LARGE = "This needs a person's approval, and its body is too large to be approved. Send less at a time."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """One gate's way to the desk. `hardware_only`: signatures count only where somebody touched a device for them."""
+
+    desk: Desk
+    owed: Owed
+    entropy: Callable[[int], bytes]
+    hardware_only: bool = False
+
+    async def lift(self, case: Case) -> frozenset[str]:
+        """Take away what people approved of this very request. Give the rules that are lifted: none where it waits on."""
+        digest = request_digest(case.facts.agent.id, case.request)
+        if digest is None:
+            case.decision = replace(case.decision, tell=TOO_LARGE)
+            return frozenset()
+        case.known_as(digest)
+        found = await self.desk.find(case.key, case.facts.now)
+        if found is None:
+            return frozenset()
+        case.approval = found
+        case.standing = judge(found, case.ground.people, case.facts.now, hardware_only=self.hardware_only)
+        if case.standing.state is not State.GRANTED or case.facts.unsteady:
+            return frozenset()
+        case.decision = discharged(case.decision, found.rules, found.id)
+        return found.rules
+
+    async def ask(self, case: Case) -> tuple[Approval, bool]:
+        """Put it before people: once for each request, however often it is tried. Give it, and whether it is new."""
+        name = base32_id(self.entropy(8))
+        drafted = draft(
+            id=name,
+            nonce=self.entropy(16).hex(),
+            request_digest=case.digest,
+            request=case.request,
+            agent=case.facts.agent,
+            decision=case.decision,
+            policy=case.ground.policy.digest,
+            panels=panels_of(case.ground.policy, case.decision),
+            now=case.facts.now,
+        )
+        asked = await self.desk.ask(replace(drafted, request=case.key))
+        return asked, asked.id == name
+
+    async def use(self, approval: str, now: datetime) -> bool:
+        """Use a grant up. False: it was."""
+
+        def undo(used: bool) -> None:  # noqa: FBT001  # what the port gives
+            if used:
+                self.give_back(approval)
+
+        return await self.owed.surely(self.desk.use(approval, now), undo)
+
+    def give_back(self, approval: str) -> None:
+        """What it was used for never left."""
+        self.owed.later(self.desk.restore(approval), "giving a grant back")
+
+    async def status(self, agent: Agent, request: Request, people: People, now: datetime) -> Reply:
+        """What an agent is told of its own approvals, and of nobody else's."""
+        place, _, name = request.path.rpartition("/")
+        known = place == "/approvals" and APPROVAL_ID.fullmatch(name) and request.method in {"GET", "HEAD"}
+        found = await self.desk.get(name) if known else None
+        if found is None or found.agent != agent.id:
+            return not_found(request)
+        return approval_page(found, judge(found, people, now, hardware_only=self.hardware_only), request)

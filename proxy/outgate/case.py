@@ -1,0 +1,236 @@
+"""Case: one request while it is decided, and everything that follows from it alone."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from outgate.answer.refuse import Circumstances
+from outgate.answer.reply import Asked, LimitState
+from outgate.approvals.approval import State
+from outgate.digest import canonical, sha256
+from outgate.inspect.credentials import without_credentials
+from outgate.inspect.provenance import provenance
+from outgate.intake.request import UnreadBody
+from outgate.policy.effect import Effect
+from outgate.policy.limits import COUNT, TOKENS, Hold
+from outgate.ports import Reserved
+from outgate.receipts.receipt import Result, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from outgate.admission import Ground
+    from outgate.approvals.approval import Approval
+    from outgate.approvals.quorum import Standing
+    from outgate.digest import Json
+    from outgate.intake.request import Body, Request
+    from outgate.policy.decision import Decision
+    from outgate.policy.facts import Facts
+    from outgate.policy.limits import Charge
+    from outgate.policy.rule import Mock
+    from outgate.ports import MockWay, Over
+    from outgate.receipts.receipt import Outcome
+
+OWN_HOST = "outgate.internal"
+"""Answered by the gate itself. `.internal` is reserved for private use (ICANN, 2024): no name server has it."""
+DENIED = "A person was asked whether this may happen, and said no. Do not try another way to do it."
+
+_RETRY = timedelta(seconds=60)
+_MOST_HELD = 60.0
+"""Seconds, where the client says that it can wait (RFC 7240, section 4.3)."""
+_PREFERS = re.compile(r"(?:^|[,;\s])wait\s*=\s*([0-9]{1,6})(?=$|[,;\s])")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_NOTHING_DONE = frozenset({Result.REFUSED, Result.ABANDONED})
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Case:
+    """What is `reserved`, and a grant that is `used`, is given back unless the request is let out.
+
+    `digest` is the request's request_digest, once people were or must be asked; `key` is what the desk knows it by: the
+    same request stopped by other rules is another question.
+    """
+
+    ground: Ground
+    request: Request
+    facts: Facts
+    decision: Decision
+    digest: str = ""
+    key: str = ""
+    reserved: Reserved = field(default_factory=Reserved)
+    over: tuple[Over, ...] = ()
+    approval: Approval | None = None
+    standing: Standing | None = None
+    used: bool = False
+
+    @property
+    def services(self) -> frozenset[str]:
+        return frozenset(verdict.action.service for verdict in self.decision.verdicts)
+
+    @property
+    def denied(self) -> bool:
+        """A person said no."""
+        return self.standing is not None and self.standing.state is State.DENIED
+
+    def known_as(self, digest: str) -> None:
+        """Remember what people are asked about: this request, for these rules."""
+        asking = {
+            match.rule for verdict in self.decision.verdicts for match in verdict.matches if match.effect is Effect.ESCALATE
+        }
+        self.digest, self.key = digest, sha256(canonical([digest, *sorted(asking)]))
+
+    def handed_over(self) -> None:
+        """From here on an admission owes what was taken, or nothing does."""
+        self.reserved, self.used = Reserved(), False
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Patience:
+    """When a request began, until when it may be held, and how long it waited for what. Seconds, monotonic."""
+
+    began: float = 0.0
+    until: float = 0.0
+    delayed: float = 0.0
+    waited: float = 0.0
+
+
+def hold_of(request: Request, usual: timedelta) -> float:
+    """How many seconds a client waits for people: what is usual, or what it says (`Prefer: wait=30`)."""
+    said = [found[1] for name, value in request.headers if name == "prefer" and (found := _PREFERS.search(value))]
+    return min(float(said[0]), _MOST_HELD) if len(said) == 1 else usual.total_seconds()
+
+
+def delay_of(case: Case, delayed: float) -> float | None:
+    """How many seconds would bring a safe request under its limits; None where it is not to be delayed."""
+    over = [one for one in case.over if one.charge.hold is Hold.BINDING and one.charge.match.effect is Effect.THROTTLE]
+    waits = [one.wait.total_seconds() for one in over if one.wait is not None]
+    if case.request.method not in _SAFE or not over or len(waits) < len(over):
+        return None
+    most = min(one.charge.limit.max_delay for one in over).total_seconds()
+    return max(waits) if delayed + max(waits) <= most else None
+
+
+def charges_of(case: Case, approved: frozenset[str]) -> tuple[Charge, ...]:
+    """What to reserve. A mock is asked as often as the real service may be, and uses up no quota of what is executed."""
+    return tuple(
+        replace(charge, hold=Hold.FORCED) if charge.match.rule in approved and charge.hold is Hold.BINDING else charge
+        for charge in case.decision.charges
+        if case.decision.answer is not Effect.SANDBOX or charge.limit.is_rate
+    )
+
+
+def free_again(reserved: Reserved) -> dict[str, int]:
+    """What was taken for a request that nothing came of."""
+    return {charge.key: 0 for charge, _ in reserved.taken if not charge.limit.attempted}
+
+
+def used_of(reserved: Reserved, outcome: Outcome) -> dict[str, int]:
+    """What was used of what was taken, where that is not the same."""
+    if outcome.result in _NOTHING_DONE:
+        return free_again(reserved)
+    return dict(_metered(reserved, outcome))
+
+
+def _metered(reserved: Reserved, outcome: Outcome) -> Iterator[tuple[str, int]]:
+    usage = outcome.usage
+    if usage is None:
+        return
+    for charge, _ in reserved.taken:
+        if charge.limit.unit == TOKENS:
+            yield charge.key, usage.input_tokens + usage.output_tokens
+        elif charge.limit.unit == usage.currency and usage.cost_micros is not None:
+            yield charge.key, usage.cost_micros
+
+
+def counts_usage(reserved: Reserved) -> bool:
+    """Whether some limit is settled by what an answer says that it used."""
+    return any(charge.limit.unit != COUNT for charge, _ in reserved.taken)
+
+
+def chosen_mock(case: Case) -> tuple[str, Mock] | None:
+    """The mock that a request goes to whole: that of its services, where it is the same for all of them."""
+    mocks = case.ground.policy.mocks
+    services = sorted(case.services)
+    found = [mocks.get(service) or mocks.get("default") for service in services]
+    first = found[0] if found else None
+    return (services[0], first) if first is not None and all(mock == first for mock in found) else None
+
+
+def to_mock(case: Case, way: MockWay) -> Request:
+    """The same request, as a mock gets it: nobody's credentials in it, and where it comes from."""
+    bare = without_credentials(case.request, case.ground.catalog)
+    actions = tuple(verdict.action for verdict in case.decision.verdicts)
+    return replace(
+        bare,
+        scheme=way.scheme,
+        host=way.host,
+        port=way.port,
+        path=way.prefix + bare.path,
+        headers=(*bare.headers, *provenance(case.request, case.facts.agent, actions), *way.headers),
+    )
+
+
+def circumstances(case: Case, body: Body, now: datetime) -> Circumstances:
+    """What there is to say of a refusal besides its sentence."""
+    return Circumstances(
+        too_large=isinstance(body, UnreadBody) and body.too_large,
+        retry_after=_retry_after(case),
+        limits=tuple(_limit_state(one, now) for one in case.over if one.charge.hold is Hold.BINDING),
+        approval=_asked(case.approval) if case.approval and case.decision.answer is Effect.ESCALATE else None,
+        denied=case.denied,
+    )
+
+
+def _retry_after(case: Case) -> timedelta | None:
+    match case.decision.answer:
+        case Effect.THROTTLE:
+            waits = [one.wait for one in case.over if one.charge.hold is Hold.BINDING]
+            known = [wait for wait in waits if wait is not None]
+            return max(known) if known and len(known) == len(waits) else None
+        case Effect.ESCALATE if case.approval is not None and not case.denied:
+            return _RETRY
+        case _:
+            return None
+
+
+def _limit_state(over: Over, now: datetime) -> LimitState:
+    limit = over.charge.limit
+    start, end = limit.period(now)
+    reset = over.wait if over.wait is not None else end - now
+    return LimitState(
+        name=over.charge.match.rule,
+        quota=limit.amount,
+        window=limit.seconds if limit.is_rate else round((end - start).total_seconds()),
+        left=over.left,
+        reset=max(0, math.ceil(reset.total_seconds())),
+    )
+
+
+def _asked(approval: Approval) -> Asked:
+    return Asked(id=approval.id, status_url=f"http://{OWN_HOST}/approvals/{approval.id}", expires=timestamp(approval.expires))
+
+
+def asked_about(approval: Approval, case: Case) -> dict[str, Json]:
+    """What the record says when people are asked."""
+    return {
+        "approval": approval.id,
+        "request": case.digest,
+        "statement": sha256(approval.statement),
+        "rules": sorted(approval.rules),
+        "panels": [{"name": p.name, "need": p.need, "of": list(p.of)} for p in approval.panels],
+        "actions": [f"{v.action.name} {v.action.resource}".rstrip() for v in case.decision.verdicts[:16]],
+        "tier": max((int(v.action.tier) for v in case.decision.verdicts), default=0),
+        "expires": timestamp(approval.expires),
+    }
+
+
+def base32_id(entropy: bytes) -> str:
+    """An approval's id out of eight random bytes."""
+    text = base64.b32encode(entropy).decode().lower()[:12]
+    return "-".join((text[:4], text[4:8], text[8:12]))

@@ -1,0 +1,70 @@
+"""Owed: what must be done for a request although nobody waits for it any more."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+
+    from outgate.ports import Alarm, Stamp
+
+
+class Owed:
+    """Tasks and receipts that are under way. What fails in one is told to people, and goes no further."""
+
+    def __init__(self, alarm: Alarm) -> None:
+        self._alarm = alarm
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._receipts: set[Future[Stamp]] = set()
+
+    async def surely[T](self, doing: Awaitable[T], undo: Callable[[T], None]) -> T:
+        """Wait for something that takes effect whether or not anybody waits for it; undo it when nobody does any more."""
+        task = asyncio.ensure_future(doing)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(partial(_undo, undo))
+            raise
+
+    def later(self, doing: Coroutine[None, None, None], what: str) -> None:
+        """Do it soon."""
+        task = asyncio.get_running_loop().create_task(self._done(doing, what))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def receipt(self, owed: Future[Stamp]) -> None:
+        """Have somebody hear of it when this can't be kept."""
+        self._receipts.add(owed)
+        owed.add_done_callback(self._paid)
+
+    async def settled(self) -> None:
+        """Wait until nothing that was put off is still to be done."""
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+    @contextmanager
+    def alarmed(self, doing: str) -> Iterator[None]:
+        """Where nothing is let out any more, whatever happens: an error is told to people, and goes no further."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  # see above
+            self._alarm.raise_for(error, doing)
+
+    async def _done(self, doing: Coroutine[None, None, None], what: str) -> None:
+        with self.alarmed(what):
+            await doing
+
+    def _paid(self, owed: Future[Stamp]) -> None:
+        self._receipts.discard(owed)
+        if not owed.cancelled() and (error := owed.exception()) is not None:
+            self._alarm.raise_for(error, "recording an outcome")
+
+
+def _undo[T](undo: Callable[[T], None], task: Future[T]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        undo(task.result())

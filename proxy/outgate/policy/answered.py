@@ -1,0 +1,41 @@
+"""Answered: the facts of an upstream's answer, where a rule decides on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from outgate.inspect.rows import rows_in
+from outgate.inspect.secrets import UNREADABLE, secrets_in
+from outgate.intake.bodies import Undecodable, decode
+from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.policy.facts import Answered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from outgate.intake.request import Body
+
+
+def answered_of(status: int, headers: Iterable[tuple[str, str]], body: Body) -> Answered:
+    """Look into a whole answer. `headers` have lower-case names. What can't be read is not known, and never none."""
+    match body:
+        case NoBody():
+            return Answered(status=status, rows=0, data=frozenset(), size=0)
+        case UnreadBody():
+            return Answered(status=status)
+        case WholeBody(content):
+            said = dict(headers)
+            decoded = decode(content, said.get("content-encoding"))
+            if isinstance(decoded, Undecodable):
+                return Answered(status=status)
+            return _looked_into(status, said.get("content-type", ""), decoded)
+
+
+def _looked_into(status: int, content_type: str, content: bytes) -> Answered:
+    data = secrets_in(content)
+    return Answered(
+        status=status,
+        rows=rows_in(content_type, content),
+        data=None if UNREADABLE in data else data,
+        size=len(content),
+    )
