@@ -156,8 +156,11 @@ FORM = Table(
             Table(
                 what="a mock",
                 keys={
-                    "url": Text("an address", r"https?://[A-Za-z0-9._:\[\]-]+(?:/\S*)?", "http:// or https:// and a host"),
+                    "url": Text(
+                        "an address", r"https?://[A-Za-z0-9._:\[\]-]+(?:/[^\s?#]*)?", "http:// or https://, a host, no query"
+                    ),
                     "answers": Words("kind of answers", ("canned",)),
+                    "openapi": Text("an OpenAPI document", r"[^\x00-\x1f]{1,4096}", "the path of a file, from this one's folder"),
                 },
             ),
             name=r"[a-z][a-z0-9._-]{0,62}",

@@ -60,8 +60,9 @@ def mock(part: Part, services: Collection[str]) -> Mock:
     if part.name != "default" and part.name not in services:
         part.say(f"no service '{part.name}' is known{meant(part.name, (*services, 'default'))}", key=True)
     if len(part.value) != 1:
-        part.say("a mock has a url, or answers: canned: one of them")
-    return Mock(url=part.value.get("url", ""))
+        part.say("a mock has a url, or answers: canned, or openapi: FILE: one of them")
+    openapi = part.value.get("openapi", "")
+    return Mock(url=part.value.get("url", ""), openapi=openapi, beside=part.document.source.rpartition("/")[0] if openapi else "")
 
 
 def otherwise(part: Part, approvers: Collection[str], ceiling: Mode) -> Otherwise:

@@ -90,9 +90,14 @@ class Approvers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mock:
-    """What answers instead of a real service: another address, or canned answers where `url` is empty."""
+    """What answers instead of a real service: another address, what an OpenAPI document describes, or else canned answers.
+
+    `beside` is the folder of the policy file, from which the document's path is seen.
+    """
 
     url: str = ""
+    openapi: str = ""
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

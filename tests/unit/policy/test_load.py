@@ -190,7 +190,7 @@ def test_what_is_wrong_with_a_rule_says_what_was_meant(rule, message):
             "these hours are empty, for a whole day write from: 00:00, to: 24:00",
         ),
         ("mocks: {paymnts: {answers: canned}}", "no service 'paymnts' is known, did you mean 'payments'?"),
-        ("mocks: {payments: {}}", "a mock has a url, or answers: canned: one of them"),
+        ("mocks: {payments: {}}", "a mock has a url, or answers: canned, or openapi: FILE: one of them"),
         (
             "colour: red",
             "a policy has no key 'colour', use one of approvers, hours, mocks, mode, otherwise, outgate, policy, rules, why, zone",
