@@ -45,7 +45,7 @@ class Asking:
         if digest is None:
             case.decision = replace(case.decision, tell=TOO_LARGE)
             return frozenset()
-        case.known_as(digest)
+        case.known_as(digest, panels_of(case.ground.policy, case.decision))
         found = await self.desk.find(case.key, case.facts.now)
         if found is None:
             return frozenset()
@@ -62,7 +62,7 @@ class Asking:
         drafted = draft(
             id=name,
             nonce=self.entropy(16).hex(),
-            request_digest=case.digest,
+            request_digest=case.key,
             request=case.request,
             agent=case.facts.agent,
             decision=case.decision,
@@ -70,7 +70,7 @@ class Asking:
             panels=panels_of(case.ground.policy, case.decision),
             now=case.facts.now,
         )
-        asked = await self.desk.ask(replace(drafted, request=case.key))
+        asked = await self.desk.ask(drafted)
         return asked, asked.id == name
 
     async def use(self, approval: str, now: datetime) -> bool:

@@ -31,6 +31,20 @@ def amount(text: str) -> Money:
     return Money(minor=int(whole + fraction.ljust(digits, "0")), currency=currency)
 
 
+def micros(money: Money) -> int:
+    """Millionths of the currency's major unit."""
+    scale: int = 10 ** (6 - _DIGITS.get(money.currency, 2))
+    return money.minor * scale
+
+
 def under(money: Money, cap: Money) -> bool:
     """Whether money is less than a cap of the same currency. Another currency is not under it; neither is a negative sum."""
     return money.currency == cap.currency and 0 <= money.minor < cap.minor
+
+
+def written(money: Money) -> str:
+    """As `amount` reads it: `99.50 EUR`."""
+    digits = _DIGITS.get(money.currency, 2)
+    sign, figures = "-" if money.minor < 0 else "", str(abs(money.minor)).rjust(digits + 1, "0")
+    whole, fraction = figures[: len(figures) - digits], figures[len(figures) - digits :]
+    return f"{sign}{whole}{'.' if fraction else ''}{fraction} {money.currency}"

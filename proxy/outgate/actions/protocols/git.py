@@ -98,6 +98,37 @@ def identify(request: Request, *, declared: bool) -> tuple[Action, ...]:
             return (_lfs(request, repository, declared=known),)
 
 
+def before_pack(request: Request) -> tuple[bytes, ...] | None:
+    """Give what a push says, without its pack: ref updates, capabilities, push options. None where that can't be told.
+
+    A pack differs from one packing to the next; the ids in the updates name what is in it.
+    """
+    body = _start(request)
+    if isinstance(body, Undecodable) or isinstance(_commands(body), Undecodable):
+        return None
+    said, rest = _section(body) or ((), b"")
+    capabilities = said[0].partition(b"\0")[2].split() if said else []
+    if b"push-options" in capabilities:
+        options = _section(rest)
+        if options is None:
+            return None
+        said, rest = (*said, b"", *options[0]), options[1]
+    whole = isinstance(request.body, WholeBody) and len(body) < PUSH_READ
+    return said if rest.startswith(b"PACK") or (whole and not rest) else None
+
+
+def _section(body: bytes) -> tuple[tuple[bytes, ...], bytes] | None:
+    """Lines up to a flush, and what follows; None where there is no flush."""
+    lines: list[bytes] = []
+    at = 0
+    while line := _packet(body, at):
+        at += 4 + len(line.content)
+        if line.flush:
+            return tuple(lines), body[at:]
+        lines.append(line.content)
+    return None
+
+
 def _asked(request: Request) -> str:
     """`?service=…` and nothing else (gitprotocol-http)."""
     name, _, service = (request.query or "").partition("=")
