@@ -29,7 +29,8 @@ _HOLDS = (Hold.FORCED, Hold.BINDING, Hold.OBSERVED)
 class Flow:
     """A rate, in microseconds: `tat` as policy.limits has it, `at` when it was last taken from.
 
-    `given` is what was ever given back out of the middle: `tat + given` names a place in the queue that a rate is, which stays the same whatever is given back before it.
+    `given` is what was ever given back out of the middle: `tat + given` names a place in the queue that a rate is, and stays
+    its name whatever is given back before it.
     """
 
     tat: int
@@ -76,12 +77,12 @@ def reserve(counters: Counters, charges: Iterable[Charge], now: datetime) -> Res
 
 def settle(counters: Counters, reserved: Reserved, used: Mapping[str, int]) -> None:
     """Correct every key that `used` has. What is too old to be kept any more is let be."""
+    if wrong := next((key for key, amount in used.items() if amount < 0), None):
+        raise UnavailableError(f"limit {wrong}: a use of {used[wrong]} can't be counted")
     for (counter, limit, place), taken in _by_place(reserved):
         said = used.get(counter[0])
         if said is None or place is None:
             continue
-        if said < 0:
-            raise UnavailableError(f"limit {counter[0]}: a use of {said} can't be counted")
         if limit.is_rate:
             _settle_flow(counters, counter, place, change=_cost(limit, said) - _cost(limit, taken))
         else:

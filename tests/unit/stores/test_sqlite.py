@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from outgate.errors import UnavailableError
-from outgate.stores import sqlite
+from outgate.stores import database
 from outgate.stores.memory import MemoryLedger
 from outgate.stores.sqlite import SqliteLedger
 
@@ -61,9 +61,9 @@ asyncio.run(main())
 
 def test_it_is_written_through(tmp_path: Path) -> None:
     ledger = SqliteLedger.open(tmp_path / "ledger")
-    assert ledger._db.execute("pragma journal_mode").fetchone() == ("wal",)
-    assert ledger._db.execute("pragma synchronous").fetchone() == (2,)
-    ledger._db.close()
+    assert ledger._db._db.execute("pragma journal_mode").fetchone() == ("wal",)
+    assert ledger._db._db.execute("pragma synchronous").fetchone() == (2,)
+    ledger._db._db.close()
 
 
 def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_folder_without_rights_is_one_sentence(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_another_keeps_locked_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.01)
+    monkeypatch.setattr(database, "PATIENCE", 0.01)
     ledger = SqliteLedger.open(tmp_path / "ledger")
     other = sqlite3.connect(tmp_path / "ledger", isolation_level=None)
     other.execute("begin exclusive")
@@ -119,8 +119,8 @@ async def test_a_file_that_another_keeps_locked_is_unavailable(tmp_path: Path, m
 
 async def test_a_full_disk_is_named(tmp_path: Path) -> None:
     ledger = SqliteLedger.open(tmp_path / "ledger")
-    pages = ledger._db.execute("pragma page_count").fetchone()[0]
-    ledger._db.execute(f"pragma max_page_count = {pages}")
+    pages = ledger._db._db.execute("pragma page_count").fetchone()[0]
+    ledger._db._db.execute(f"pragma max_page_count = {pages}")
     asked = [ledger.first_seen(f"agent-{n}-{'x' * 50}", NOW) for n in range(200)]
     with pytest.raises(UnavailableError, match="the disk is full"):
         await asyncio.gather(*asked)
