@@ -14,6 +14,7 @@ from outgate.digest import canonical, sent_digest, sha256
 from outgate.errors import EvidenceError
 from outgate.inspect.mask import printable, text, veiled, without_userinfo
 from outgate.intake.request import NoBody, Request, Unreadable, UnreadBody, WholeBody
+from outgate.receipts.recorded import agent_facts, known_of, params_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from outgate.intake.agents import Agent
     from outgate.intake.request import Body
     from outgate.policy.decision import Decision, Match, Verdict
+    from outgate.policy.facts import Facts
     from outgate.policy.limits import Charge
 
 VERSION = 1
@@ -124,11 +126,14 @@ def decision_body(  # noqa: PLR0913  # everything that a decision depends on, an
     asked: str = "",
     over: Iterable[Beyond] = (),
     mock: tuple[str, Substitute] | None = None,
+    facts: Facts | None = None,
+    looked: bool = False,
 ) -> dict[str, Json]:
     """Write down a decision. Never a header's value, never a body; the query by its names, credentials in paths masked.
 
     The exact bytes that leave are held by `sent` alone (digest.sent_digest). `asked` is the approval that it waits for, or
-    whose grant it used; `mock` the service that was stood in for, and by what. What there was none of is not there.
+    whose grant it used; `mock` the service that was stood in for, and by what. What there was none of is not there. `facts` are
+    those that were decided with, and `looked` says that data was looked for: without them nothing can be decided again.
     """
     verdicts = _strictest(decision.verdicts)
     rules = _rules(verdicts)
@@ -137,7 +142,7 @@ def decision_body(  # noqa: PLR0913  # everything that a decision depends on, an
         "at": timestamp(at),
         "agent": _agent(agent),
         "request": _request(request) if isinstance(request, Request) else _unreadable(request),
-        "actions": [_action(verdict) for verdict in verdicts[:_MOST_ACTIONS]],
+        "actions": _actions(verdicts[:_MOST_ACTIONS], request),
         "actionsLeftOut": max(0, len(verdicts) - _MOST_ACTIONS),
         "rules": rules[:_MOST_RULES],
         "rulesLeftOut": max(0, len(rules) - _MOST_RULES),
@@ -148,6 +153,7 @@ def decision_body(  # noqa: PLR0913  # everything that a decision depends on, an
         "tell": text(decision.tell, 1024),
         "why": text(decision.why, 1024),
         "pin": _pin(pin) if pin is not None else None,
+        **({} if facts is None else {"facts": known_of(facts, looked=looked)}),
         **_further(decision, asked, over, mock),
     }
 
@@ -233,6 +239,7 @@ def _agent(agent: Agent) -> dict[str, Json]:
         "team": printable(agent.team, 128),
         "owner": printable(agent.owner, 128),
         "since": timestamp(agent.since) if agent.since else None,
+        **agent_facts(agent),
     }
 
 
@@ -280,6 +287,12 @@ def _strictest(verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
     if len(verdicts) <= _MOST_ACTIONS:
         return verdicts
     return tuple(sorted(verdicts, key=lambda verdict: (verdict.answer, verdict.would), reverse=True))
+
+
+def _actions(verdicts: tuple[Verdict, ...], request: Request | Unreadable) -> list[Json]:
+    path = request.path if isinstance(request, Request) else ""
+    said = params_of((verdict.action for verdict in verdicts), path)
+    return [_action(verdict) | params for verdict, params in zip(verdicts, said, strict=True)]
 
 
 def _action(verdict: Verdict) -> dict[str, Json]:
