@@ -1,12 +1,13 @@
 """Every refusal reads in some form, and nothing that an agent wrote gets out of its place."""
 
 import re
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from outgate.answer.render import render
-from outgate.answer.reply import Refusal
+from outgate.answer.reply import Asked, LimitState, Refusal
 from outgate.intake.request import NoBody, Request, Unreadable, UnreadBody, WholeBody
 
 kinds = st.sampled_from(
@@ -58,6 +59,16 @@ refusals = st.builds(
     receipt=st.text(max_size=200),
     actions=st.lists(st.text(max_size=400), max_size=30).map(tuple),
     retry_after=st.none() | st.timedeltas(),
+    limits=st.lists(
+        st.builds(LimitState, **dict.fromkeys(("quota", "window", "left", "reset"), st.integers()), name=st.text()), max_size=12
+    ).map(tuple),
+    approval=st.none()
+    | st.builds(
+        Asked,
+        id=st.just("abcd-efgh-ijkl"),
+        status_url=st.just("http://outgate.internal/approvals/abcd-efgh-ijkl"),
+        expires=st.text(max_size=50),
+    ),
 )
 
 
@@ -89,7 +100,18 @@ def test_what_an_agent_sent_does_not_make_the_answer_large(refusal, reading):
 @given(refusals, readings)
 def test_only_a_throttled_request_lacks_the_word_against_retrying(refusal, reading):
     told = dict(render(refusal, reading).headers).get("x-should-retry")
-    assert told == (None if refusal.answer == "throttle" else "false")
+    soon = refusal.answer == "throttle" and refusal.retry_after is not None and refusal.retry_after <= timedelta(minutes=1)
+    assert told == (None if soon else "false")
+
+
+@given(refusals, requests)
+def test_an_approvals_address_is_in_whatever_a_client_reads(refusal, request):
+    """But where a HEAD request gets no body, and where Slack, npm and others read a word instead of the sentence, it is beside it."""
+    reply = render(refusal, request)
+    url = "" if refusal.approval is None or refusal.answer != "escalate" else "http://outgate.internal/approvals/abcd-efgh-ijkl"
+    read = reply.body or dict(reply.headers).get("grpc-message", reply.reason).encode()
+    assert url.encode() in read.replace(b"\\/", b"/")
+    assert (dict(reply.headers).get("Outgate-Approval") == "abcd-efgh-ijkl") == bool(url)
 
 
 @given(refusals, requests)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from outgate.answer.ask import media
 from outgate.answer.reply import Reply
+from outgate.answer.words import retry_soon, seconds
 
 if TYPE_CHECKING:
     from outgate.answer.reply import Refusal
@@ -27,8 +28,8 @@ def render(refusal: Refusal, request: Request) -> Reply | None:
         ("grpc-status", str(_STATUS.get(refusal.status, _PERMISSION_DENIED))),
         ("grpc-message", percent(refusal.tell)),
     ]
-    if refusal.answer != "throttle":
-        headers.append(("grpc-retry-pushback-ms", "-1"))  # gRFC A6: do not retry
+    after = seconds(refusal) if retry_soon(refusal) else None
+    headers.append(("grpc-retry-pushback-ms", "-1" if after is None else str(1000 * after)))  # gRFC A6: negative, do not retry
     return Reply(status=200, headers=tuple(headers))
 
 

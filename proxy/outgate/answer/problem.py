@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from outgate.answer.ask import accepts
 from outgate.answer.reply import Reply
+from outgate.answer.words import seconds
 
 if TYPE_CHECKING:
     from outgate.answer.reply import Refusal
@@ -27,6 +28,8 @@ _TITLES = {
     "upstream": "Upstream not reached",
     "agent": "Agent not known",
     "halted": "Halted",
+    "approval-denied": "A person said no",
+    "withheld": "Carried out, and its answer withheld",
     "cannot-decide": "Could not be decided",
 }
 
@@ -49,6 +52,15 @@ def members(refusal: Refusal) -> dict[str, Json]:
         said["receipt"] = refusal.receipt
     if refusal.actions:
         said["actions"] = refusal.actions
+    if (after := seconds(refusal)) is not None:
+        said["retry_after"] = after
+    if (asked := refusal.approval) is not None:
+        said |= {"approval_id": asked.id, "status_url": asked.status_url, "expires_at": asked.expires}
+    if refusal.limits:
+        said["limits"] = [
+            {"name": one.name, "quota": one.quota, "window": one.window, "remaining": one.left, "reset": one.reset}
+            for one in refusal.limits
+        ]
     return said
 
 

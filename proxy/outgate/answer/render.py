@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from outgate.answer import aws, git, graphql, grpc, jsonrpc, problem, vendors
 from outgate.answer.reply import Reply
-from outgate.answer.words import phrase, safe
+from outgate.answer.words import phrase, retry_soon, safe, seconds
 from outgate.intake.request import Request, Unreadable
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def render(refusal: Refusal, reading: Request | Unreadable) -> Reply:
         status=form.status,
         headers=(*form.headers, *_headers(said)),
         body=b"" if silent else form.body,
-        reason=phrase(said.tell) if form.status >= 400 else "",
+        reason=phrase(said) if form.status >= 400 else "",
     )
 
 
@@ -44,10 +43,21 @@ def _headers(refusal: Refusal) -> tuple[tuple[str, str], ...]:
     said = [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), ("Outgate-Decision", refusal.answer)]
     if refusal.receipt:
         said.append(("Outgate-Receipt", refusal.receipt))
-    if refusal.answer != "throttle":
+    if not retry_soon(refusal):
         said.append(("x-should-retry", "false"))
-    if refusal.retry_after is not None and refusal.answer in {"throttle", "escalate"}:
-        said.append(("Retry-After", str(max(1, math.ceil(refusal.retry_after.total_seconds())))))
+    if (after := seconds(refusal)) is not None:
+        said.append(("Retry-After", str(after)))
+    if refusal.approval is not None:
+        said.append(("Outgate-Approval", refusal.approval.id))
     if refusal.status == 407:
         said.append(("Proxy-Authenticate", 'Basic realm="outgate"'))
-    return tuple(said)
+    return (*said, *_limits(refusal))
+
+
+def _limits(refusal: Refusal) -> tuple[tuple[str, str], ...]:
+    """draft-ietf-httpapi-ratelimit-headers, sections 3 and 4: lists of strings with parameters (RFC 9651)."""
+    if not refusal.limits:
+        return ()
+    policies = ", ".join(f'"{one.name}";q={one.quota};w={one.window}' for one in refusal.limits)
+    states = ", ".join(f'"{one.name}";r={one.left};t={one.reset}' for one in refusal.limits)
+    return ("RateLimit-Policy", policies), ("RateLimit", states)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from outgate.answer.ask import accepts, header, is_under
 from outgate.answer.problem import encode, members
 from outgate.answer.reply import Reply
+from outgate.answer.words import retry_soon
 
 if TYPE_CHECKING:
     from outgate.answer.reply import Refusal
@@ -51,7 +52,7 @@ def _is_npm(request: Request) -> bool:
 
 
 def _stripe_retries(refusal: Refusal) -> tuple[tuple[str, str], ...]:
-    return () if refusal.answer == "throttle" else (("Stripe-Should-Retry", "false"),)
+    return () if retry_soon(refusal) else (("Stripe-Should-Retry", "false"),)
 
 
 def _about(refusal: Refusal) -> dict[str, Json]:

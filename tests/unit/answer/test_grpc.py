@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from outgate.answer.grpc import percent, render
@@ -43,9 +45,14 @@ def test_a_refused_call_is_not_to_be_retried():
 
 
 def test_a_throttled_call_is_out_of_resources_and_may_be_retried():
-    said = dict(answered("application/grpc", status=429, answer="throttle").headers)
-    assert said["grpc-status"] == "8"
-    assert "grpc-retry-pushback-ms" not in said
+    said = dict(answered("application/grpc", status=429, answer="throttle", retry_after=timedelta(seconds=1.5)).headers)
+    assert (said["grpc-status"], said["grpc-retry-pushback-ms"]) == ("8", "2000")
+
+
+@pytest.mark.parametrize("after", [None, timedelta(minutes=2)])
+def test_a_call_whose_limit_has_no_room_soon_is_not_to_be_retried(after):
+    said = dict(answered("application/grpc", status=429, answer="throttle", retry_after=after).headers)
+    assert said["grpc-retry-pushback-ms"] == "-1"
 
 
 def test_a_message_is_percent_encoded_byte_by_byte():

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from outgate.answer.render import render
-from outgate.answer.reply import Refusal
+from outgate.answer.reply import Asked, LimitState, Refusal
 from outgate.intake.request import NoBody, Request, Unreadable, WholeBody
 
 TELL = "Payments are made by the finance team's agents. Ask finance@acme.example."
@@ -73,6 +73,87 @@ def test_a_refusal_says_that_retrying_is_no_use(answer, status):
 def test_a_throttled_request_may_be_retried_later():
     reply = render(refused(answer="throttle", status=429, retry_after=timedelta(seconds=1.2)), asked())
     assert (header(reply, "x-should-retry"), header(reply, "retry-after")) == (None, "2")
+
+
+LIMITS = (
+    LimitState(name="crm-rate", quota=60, window=60, left=0, reset=12),
+    LimitState(name="crm-month", quota=1000, window=2_592_000, left=3, reset=86_400),
+)
+
+
+def test_the_limits_that_it_is_over_are_structured_fields():
+    reply = render(refused(answer="throttle", status=429, retry_after=timedelta(seconds=12), limits=LIMITS), asked())
+    assert header(reply, "ratelimit-policy") == '"crm-rate";q=60;w=60, "crm-month";q=1000;w=2592000'
+    assert header(reply, "ratelimit") == '"crm-rate";r=0;t=12, "crm-month";r=3;t=86400'
+    assert header(reply, "retry-after") == "12"
+    said = json.loads(reply.body)
+    assert said["limits"][0] == {"name": "crm-rate", "quota": 60, "window": 60, "remaining": 0, "reset": 12}
+    assert said["retry_after"] == 12
+
+
+def test_without_limits_no_header_pretends_one():
+    reply = render(refused(answer="throttle", status=429), asked())
+    assert [header(reply, name) for name in ("ratelimit", "ratelimit-policy", "retry-after")] == [None, None, None]
+
+
+def test_a_limit_without_room_soon_is_not_to_be_retried_by_a_client_itself():
+    reply = render(refused(answer="throttle", status=429, retry_after=timedelta(hours=3)), asked())
+    assert (header(reply, "x-should-retry"), header(reply, "retry-after")) == ("false", "10800")
+
+
+ASKED = Asked(
+    id="abcd-efgh-ijkl", status_url="http://outgate.internal/approvals/abcd-efgh-ijkl", expires="2026-01-02T00:00:00.000Z"
+)
+WAITS = {"answer": "escalate", "kind": "approval-required", "retry_after": timedelta(seconds=60), "approval": ASKED}
+
+
+def test_what_waits_for_people_says_where_it_stands():
+    reply = render(refused(**WAITS), asked())
+    said = json.loads(reply.body)
+    assert {name: said[name] for name in ("approval_id", "status_url", "expires_at", "retry_after")} == {
+        "approval_id": "abcd-efgh-ijkl",
+        "status_url": "http://outgate.internal/approvals/abcd-efgh-ijkl",
+        "expires_at": "2026-01-02T00:00:00.000Z",
+        "retry_after": 60,
+    }
+    heads = [header(reply, name) for name in ("outgate-approval", "retry-after", "x-should-retry")]
+    assert heads == ["abcd-efgh-ijkl", "60", "false"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asked(),
+        asked(accept="text/html"),
+        asked(accept="text/plain"),
+        asked(content_type="application/grpc"),
+        asked(path="/o/r.git/info/refs", query="service=git-upload-pack", method="GET"),
+        asked(path="/o/r.git/git-receive-pack", content_type="application/x-git-receive-pack-request", body=b"0000"),
+        asked(body=b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}'),
+        asked(path="/graphql"),
+        asked(host="sqs.eu-west-1.amazonaws.com", content_type="application/x-amz-json-1.0"),
+        asked(host="b.s3.amazonaws.com"),
+        asked(host="ec2.eu-west-1.amazonaws.com", content_type="application/x-www-form-urlencoded"),
+        asked(host="registry.npmjs.org"),
+        asked(host="api.anthropic.com"),
+        asked(host="slack.com"),
+        asked(host="api.stripe.com"),
+        asked(host="storage.googleapis.com"),
+    ],
+)
+def test_the_sentence_has_the_address_in_every_protocol(request_):
+    reply = render(refused(**WAITS), request_)
+    read = reply.body or dict(reply.headers)["grpc-message"].encode()
+    assert b"http://outgate.internal/approvals/abcd-efgh-ijkl says where it stands." in read
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [("withheld", "Carried out, and its answer withheld"), ("approval-denied", "A person said no"), ("halted", "Halted")],
+)
+def test_the_title_says_what_kind_of_refusal_it_is(kind, title):
+    said = json.loads(render(refused(kind=kind), asked()).body)
+    assert (said["type"], said["title"]) == (f"http://outgate.internal/problems/{kind}", title)
 
 
 def test_a_blocked_request_has_no_time_to_retry():

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -9,8 +10,8 @@ from outgate.intake.request import Request
 TELL = "Ask ops@acme.example."
 
 
-def answered(host="api.test", status=403, answer="block", **headers):
-    refusal = Refusal(status=status, answer=answer, kind="approval-required", tell=TELL, receipt="w1-7")
+def answered(host="api.test", status=403, answer="block", retry_after=None, **headers):
+    refusal = Refusal(status=status, answer=answer, kind="approval-required", tell=TELL, receipt="w1-7", retry_after=retry_after)
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return render(refusal, Request(method="POST", scheme="https", host=host, port=443, path="/", query=None, headers=named))
 
@@ -55,7 +56,9 @@ def test_stripe_is_told_not_to_retry():
 
 
 def test_a_throttled_stripe_call_may_be_retried():
-    assert "Stripe-Should-Retry" not in dict(answered(host="api.stripe.com", status=429, answer="throttle").headers)
+    soon = answered(host="api.stripe.com", status=429, answer="throttle", retry_after=timedelta(seconds=5))
+    assert "Stripe-Should-Retry" not in dict(soon.headers)
+    assert dict(answered(host="api.stripe.com", status=429, answer="throttle").headers)["Stripe-Should-Retry"] == "false"
 
 
 @pytest.mark.parametrize("host", ["api.openai.com", "api.github.com", "notslack.com", "api.anthropic.com.evil.test"])
