@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from outgate.actions.action import Money
+from outgate.digest import canonical
 from outgate.inspect.mask import masked, printable
 
 if TYPE_CHECKING:
@@ -28,15 +29,16 @@ HARMLESS = frozenset(
 
 _WORD = re.compile(r"[A-Za-z0-9#][A-Za-z0-9._/:+#-]{0,99}")
 """No space, no `@`, no escape: a name, not a sentence or an address."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _DYNAMIC = frozenset({"mcp"})
 """Services whose parameters a tool invents: nobody knows what is in them."""
 _MOST_INTEGER = 2**53 - 1
 _MOST_ITEMS, _MOST_PARAMS = 16, 32
-_ROOM = 6 * 1024
-"""Characters, about, for the parameters of one request: an agent chooses how many there are."""
-_GRANTED = 2 * 1024
-"""Characters for an agent's permissions, and for its labels."""
+_ROOM = 4 * 1024
+"""Bytes, about, for the parameters of one request: an agent chooses how many there are."""
+_GRANTED = 1024
+"""Bytes for an agent's permissions, and for its labels."""
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,62}")
 
 
@@ -47,7 +49,8 @@ def params_of(actions: Iterable[Action], path: str) -> Iterator[dict[str, Json]]
     """
     shown, room = frozenset(map(unquote, path.split("/"))), _ROOM
     for action in actions:
-        said = [_param(name, action, shown) for name in sorted(action.params)[:_MOST_PARAMS]]
+        names = [name for name in sorted(action.params) if _NAME.fullmatch(name)]
+        said = [_param(name, action, shown) for name in names[:_MOST_PARAMS]]
         size = sum(len(str(one)) for one in said)
         if size > room:
             yield {"paramsLeftOut": len(action.params)}
@@ -59,7 +62,7 @@ def params_of(actions: Iterable[Action], path: str) -> Iterator[dict[str, Json]]
 
 def _param(name: str, action: Action, shown: frozenset[str]) -> Json:
     value = None if action.service in _DYNAMIC else _value(name, action.params[name], shown)
-    return {"name": printable(masked(name), 96)} | ({} if value is None else {"value": value})
+    return {"name": masked(name)} | ({} if value is None else {"value": value})
 
 
 def _value(name: str, value: Param, shown: frozenset[str]) -> Json:
@@ -106,7 +109,7 @@ def _labels(labels: Mapping[str, str]) -> Iterator[tuple[str, Json]]:
 def _fitting(texts: Iterable[str]) -> Iterator[str]:
     room = _GRANTED
     for text in texts:
-        room -= len(text)
+        room -= len(canonical(text))
         if room < 0:
             return
         yield text
