@@ -49,6 +49,9 @@ WITH_PARAMS = st.sampled_from(
 SCOPES = st.tuples(MATCHES, CONDITIONS) | WITH_PARAMS
 MODES = st.sampled_from(["observe", "enforce", "enforce"])
 ALL_EFFECTS = st.sampled_from(list(EFFECTS))
+LIMITS = st.sampled_from(
+    ["1/s", "60/min, burst: 5, per: all", "1000/month, per: [agent.team, action.name]", "3/day, count: attempted"]
+)
 RESTRICTIVE = st.sampled_from([str(effect) for effect in Effect if effect.restricts])
 HOURS = "zone: Europe/London\nhours: {office: {days: mon-fri, from: 08:00, to: 19:00}}"
 
@@ -63,6 +66,8 @@ def rules(draw, effects=ALL_EFFECTS):
         said.append(
             f"{draw(st.sampled_from(['when', 'unless']))}: {condition!r}" if "'" not in condition else f"when: {condition}"
         )
+    if effect == "throttle" or (effect != "allow" and draw(st.integers(0, 3)) == 0):
+        said.append(f"limit: {draw(LIMITS)}")
     if effect != "allow":
         said.append(f"onError: {draw(st.sampled_from([e for e in EFFECTS if EFFECTS[e] >= EFFECTS[effect]]))}")
     return ", ".join(said)
@@ -261,7 +266,9 @@ def test_a_policy_without_words_blocks(action, at):
 @given(WRITTEN, actions(), SITUATIONS)
 def test_the_index_leaves_no_rule_out_that_matches(written, action, at):
     policy = made(numbered(written))
-    matched = {match.rule for match in decide(policy, (action,), at).verdicts[0].matches} - {"otherwise"}
+    decision = decide(policy, (action,), at)
+    matched = {match.rule for match in decision.verdicts[0].matches} - {"otherwise"}
+    matched |= {charge.match.rule for charge in decision.charges}
     expected = {
         name
         for name, (rule, truth) in truths(policy, action, at).items()

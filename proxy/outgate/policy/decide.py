@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from outgate.policy.decision import Decision, Match, Reason, Verdict, refusal
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.facts import Needs
-from outgate.policy.matching import MATCH, NO_MATCH, Erred, Holds
+from outgate.policy.limits import Hold
+from outgate.policy.matching import MATCH, NO_MATCH, Erred
+from outgate.policy.meter import Take, charges, spoken, take
 from outgate.policy.rule import OTHERWISE
 from outgate.policy.tell import default_tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from outgate.actions.action import Action
     from outgate.policy.conditions import Activation, Condition, Language
     from outgate.policy.facts import Facts
+    from outgate.policy.index import Candidate
+    from outgate.policy.limits import Charge
     from outgate.policy.matching import Test, Truth
     from outgate.policy.rule import Policy, Rule
 
@@ -32,19 +37,42 @@ def needs(policy: Policy) -> Needs:
 
 
 def decide(policy: Policy, actions: tuple[Action, ...], facts: Facts) -> Decision:
-    """Decide a request: each action for itself, the strictest for all of it. Never raises."""
+    """Decide a request: each action for itself, the strictest for all of it. Never raises.
+
+    Limits are not asked yet: `charges` says which apply if something may leave, and `raised` what holds over them.
+    """
     if not actions:
         return refusal(Reason.CANNOT_DECIDE, NO_ACTION, why="a request without an action")
-    verdicts = tuple(_verdict(policy, action, facts) for action in actions)
-    answer = max(verdict.answer for verdict in verdicts)
-    return Decision(
-        answer=answer,
-        would=max(verdict.would for verdict in verdicts),
-        reason=Reason.POLICY,
-        tell=_tell(answer, verdicts),
-        why=_why(verdicts),
-        verdicts=verdicts,
+    takes: list[Take] = []
+    verdicts = tuple(_verdict(policy, action, facts, number, takes) for number, action in enumerate(actions))
+    return _decided(verdicts, charges(takes) if takes else ())
+
+
+def raised(decision: Decision, over: Iterable[Charge]) -> Decision:
+    """The decision where these of its charges are over their limits: each asks for its effect. Never looser."""
+    if decision.reason is not Reason.POLICY or not decision.verdicts:
+        return decision
+    added: dict[int, list[Match]] = {}
+    for charge in over:
+        for number in charge.verdicts:
+            added.setdefault(number, []).append(charge.match)
+    verdicts = tuple(_with(verdict, added.get(number, [])) for number, verdict in enumerate(decision.verdicts))
+    return _decided(verdicts, decision.charges, decision.approval)
+
+
+def discharged(decision: Decision, rules: frozenset[str], approval: str) -> Decision:
+    """The decision where people approved what these rules escalate, and nothing else: no other effect is lifted.
+
+    What goes over a limit of theirs was approved too: it is taken by force.
+    """
+    if decision.reason is not Reason.POLICY or not decision.verdicts:
+        return decision
+    verdicts = tuple(
+        _reckoned(verdict.action, tuple(match for match in verdict.matches if not _escalated(match, rules)))
+        for verdict in decision.verdicts
     )
+    forced = (replace(one, hold=Hold.FORCED) if _escalated(one.match, rules) else one for one in decision.charges)
+    return _decided(verdicts, tuple(forced), approval)
 
 
 class Circumstances:
@@ -94,44 +122,91 @@ def _holds(rule: Rule, tests: tuple[Test, ...], at: Circumstances) -> Truth:
     return erred or MATCH
 
 
-def _verdict(policy: Policy, action: Action, facts: Facts) -> Verdict:
+def _verdict(policy: Policy, action: Action, facts: Facts, number: int, takes: list[Take]) -> Verdict:
     at = Circumstances(policy, action, facts)
     found = policy.index.candidates(action)
-    matches = [match for one in found if (match := _match(one.rule, _holds(one.rule, one.tests, at))) is not None]
-    matches.sort(key=lambda match: match.rule)
+    matches = [match for one in found if (match := _match(one, at, number, takes)) is not None]
+    matches.sort(key=_rule_of)
     allowed = max((match.mode for match in matches if match.effect is Effect.ALLOW), default=Mode.DISABLED)
-    enforced, observed = policy.base(action)
+    enforced, observed = policy.base(action, observe=facts.agent.observe)
     enforced = Effect.ALLOW if allowed is Mode.ENFORCE else enforced
     observed = observed if allowed is Mode.DISABLED else Effect.ALLOW
-    return Verdict(
-        action=action,
-        answer=max([enforced, *(match.effect for match in matches if match.mode is Mode.ENFORCE)]),
-        would=max([observed, *(match.effect for match in matches)]),
-        matches=(*matches, *_otherwise(enforced, observed, unless=matches, mode=policy.mode)),
-    )
+    if enforced.restricts or observed.restricts:
+        matches.extend(_otherwise(policy, action, enforced, observed))
+    elif not matches:
+        mode = Mode.OBSERVE if facts.agent.observe else policy.mode
+        matches.append(Match(rule=OTHERWISE, effect=Effect.ALLOW, mode=mode))
+    return _reckoned(action, tuple(matches))
 
 
-def _match(rule: Rule, truth: Truth) -> Match | None:
-    """A restriction that can't be told restricts; a permission that can't be told permits nothing."""
-    match truth:
-        case Holds.NO_MATCH:
+def _rule_of(match: Match) -> tuple[bool, str, str, int]:
+    """The order of matches: rules by id, then what holds otherwise."""
+    return match.rule == OTHERWISE, match.rule, match.to, -match.mode
+
+
+def _match(one: Candidate, at: Circumstances, number: int, takes: list[Take]) -> Match | None:
+    """A restriction that can't be told restricts; a permission that can't be told permits nothing.
+
+    A limit is no match yet: what is taken of it is noted, and where that can't be told, it restricts as well.
+    """
+    rule, truth = one.rule, _holds(one.rule, one.tests, at)
+    if truth is NO_MATCH:
+        return None
+    if rule.limit is not None and truth is MATCH:
+        took = take(rule, at.action, at.facts, number)
+        if not isinstance(took, Erred):
+            takes.extend([] if took is None else [took])
             return None
-        case Holds.MATCH:
-            return Match(rule=rule.id, effect=rule.effect, mode=rule.acts, tell=rule.tell)
-        case Erred(code):
-            if not rule.effect.restricts:
-                return None
-            return Match(rule=rule.id, effect=max(rule.effect, rule.on_error), mode=rule.acts, error=code, tell=rule.tell)
+        truth = took
+    if truth is MATCH:
+        return spoken(rule, at.facts)
+    return spoken(rule, at.facts, error=truth.code) if isinstance(truth, Erred) and rule.effect.restricts else None
 
 
-def _otherwise(enforced: Effect, observed: Effect, *, unless: list[Match], mode: Mode) -> Iterator[Match]:
-    """The default: where it restricts, and where nothing else spoke."""
-    if enforced.restricts:
-        yield Match(rule=OTHERWISE, effect=enforced, mode=Mode.ENFORCE)
-    if observed > enforced:
-        yield Match(rule=OTHERWISE, effect=observed, mode=Mode.OBSERVE)
-    if not (unless or enforced.restricts or observed.restricts):
-        yield Match(rule=OTHERWISE, effect=Effect.ALLOW, mode=mode)
+def _otherwise(policy: Policy, action: Action, enforced: Effect, observed: Effect) -> Iterator[Match]:
+    """The default, where it restricts; once for each file's approvers that it asks."""
+    said = [(enforced, Mode.ENFORCE)] if enforced.restricts else []
+    said += [(observed, Mode.OBSERVE)] if observed > enforced else []
+    for effect, mode in said:
+        for to in policy.asked(action, effect, mode) if effect is Effect.ESCALATE else ("",):
+            yield Match(rule=OTHERWISE, effect=effect, mode=mode, to=to)
+
+
+def _reckoned(action: Action, matches: tuple[Match, ...]) -> Verdict:
+    """What matches come to. A permission that is only observed lifts the default in what would be."""
+    answer = would = Effect.ALLOW
+    lifted = any(match.effect is Effect.ALLOW and match.rule != OTHERWISE for match in matches)
+    for match in matches:
+        if match.mode is Mode.ENFORCE and match.effect > answer:
+            answer = match.effect
+        if match.effect > would and not (lifted and match.rule == OTHERWISE):
+            would = match.effect
+    return Verdict(action=action, answer=answer, would=would, matches=matches)
+
+
+def _with(verdict: Verdict, added: list[Match]) -> Verdict:
+    if not added:
+        return verdict
+    kept = (match for match in verdict.matches if match.rule != OTHERWISE or match.effect.restricts)
+    return _reckoned(verdict.action, tuple(sorted({*kept, *added}, key=_rule_of)))
+
+
+def _escalated(match: Match, rules: frozenset[str]) -> bool:
+    return match.rule in rules and match.effect is Effect.ESCALATE and match.mode is Mode.ENFORCE
+
+
+def _decided(verdicts: tuple[Verdict, ...], charges: tuple[Charge, ...], approval: str = "") -> Decision:
+    answer = max(verdict.answer for verdict in verdicts)
+    return Decision(
+        answer=answer,
+        would=max(verdict.would for verdict in verdicts),
+        reason=Reason.POLICY,
+        tell=_tell(answer, verdicts),
+        why=_why(verdicts),
+        verdicts=verdicts,
+        charges=charges,
+        approval=approval,
+    )
 
 
 def _tell(answer: Effect, verdicts: tuple[Verdict, ...]) -> str:

@@ -1,8 +1,8 @@
-"""Effect and mode: what a rule may ask for, and how much of it counts."""
+"""Effect, mode and phase: what a rule may ask for, how much of it counts, and when it is asked."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,13 @@ class Mode(IntEnum):
 
     def __str__(self) -> str:
         return self.name.lower()
+
+
+class Phase(StrEnum):
+    """When a rule is asked: before the request leaves, or of the answer, when it has happened."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
 
 
 EFFECTS: Mapping[str, Effect] = MappingProxyType({str(effect): effect for effect in Effect})

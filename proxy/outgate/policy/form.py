@@ -9,6 +9,7 @@ from outgate.inspect.secrets import SECRET, UNREADABLE
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.hours import CLOCK_FORM, DAYS_FORM
 from outgate.policy.matching import KEYS
+from outgate.policy.meter import PER
 from outgate.policy.shapes import Count, Either, Many, Named, Scalar, Shape, Table, Text, Truth, Words, schema
 
 if TYPE_CHECKING:
@@ -69,7 +70,6 @@ MATCH = Table(
     later={"agent.labels": "write agent.label.<name>", "agent.owner": 'use when: agent.owner == "…"'},
 )
 
-_LIMITS = "limits come next, and a rule that never applied would let too much out; leave it out for now"
 RULE = Table(
     what="a rule",
     keys={
@@ -88,14 +88,18 @@ RULE = Table(
                 "stream": "messages are not decided on yet, so this would never stop one",
             },
         ),
+        "limit": Text("a limit", r"(?s).+", "text, as in 60/min, 1000/month, 2000000 tokens/hour or 50 GBP/day"),
+        "burst": Count("'burst'", most=10**9),
+        "per": Many(Words("fact", (*PER, "all"))),
+        "count": Words("way to count", ("executed", "attempted")),
+        "maxDelay": Text("a time to wait", r"[1-9][0-9]{0,4}(?:ms|s)", "a number and ms or s, as in 3s"),
+        "rollout": Count("'rollout'", most=100),
         "to": _name,
         "tell": _sentence,
         "why": _sentence,
     },
     required=frozenset({"id", "effect"}),
     later={
-        **dict.fromkeys(("limit", "burst", "per", "count", "maxDelay"), _LIMITS),
-        "rollout": "a rule is enforced for all agents or observed for all; use mode",
         "locked": "there are no waivers yet that it could forbid; leave it out",
         "onTooLarge": "a body that is too large is always an error; use onError",
         "redact": "what is sent is not changed yet; use effect: block",

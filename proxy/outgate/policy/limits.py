@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 COUNT = "count"
 TOKENS = "tokens"
+MOST_COUNT = 10**9
+"""Of things in one charge, more than any limit of them allows: with it a rate's arithmetic still fits in 64 bits."""
+MOST = 10**16
+"""Of tokens, or of millionths of a currency, in one charge; more than any limit of them allows."""
 
 
 class Window(StrEnum):
@@ -50,6 +54,16 @@ class Limit:
     per: tuple[str, ...] = ("agent.id",)
     attempted: bool = False
     max_delay: timedelta = timedelta(0)
+
+    def __str__(self) -> str:
+        match self.unit:
+            case "count":
+                return f"{self.amount}/{self.window}"
+            case "tokens":
+                return f"{self.amount} tokens/{self.window}"
+            case currency:
+                whole, part = divmod(self.amount, _MICRO)
+                return f"{whole}{f'.{part:06}'.rstrip('0') if part else ''} {currency}/{self.window}"
 
     @property
     def is_rate(self) -> bool:

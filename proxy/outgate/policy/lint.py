@@ -28,8 +28,6 @@ def _vain(rule: Rule, policy: Policy, catalog: Catalog) -> Iterator[Problem]:
         return
     if wider := next((other for other in policy.rules if _makes_vain(other, rule)), None):
         yield _at(rule, _because(rule, wider))
-    if rule.effect is Effect.THROTTLE:
-        yield _at(rule, f"rule '{rule.id}' throttles without a limit: everything that it matches is refused with 429")
     yield from _never(rule, catalog)
 
 

@@ -19,6 +19,7 @@ from outgate.policy.shapes import Named, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from zoneinfo import ZoneInfo
 
     from outgate.actions.catalog import Catalog
     from outgate.policy.conditions import Language
@@ -54,11 +55,11 @@ class _Loader:
         self.files.append(Part(document=document, text=text, found=self.found))
 
     def policy(self) -> Policy:
-        zones = {id(file): load_tables.zone(file) for file in self.files if file.at("hours").value}
+        zones = {id(file): load_tables.zone(file) for file in self.files}
         hours = self._merged("hours", lambda part, file: load_tables.hours(part, zones[id(file)]))
         approvers = self._merged("approvers", lambda part, _: load_tables.approvers(part))
         mocks = self._merged("mocks", lambda part, _: load_tables.mock(part, self.catalog.services()))
-        rules = self._rules(hours)
+        rules = self._rules(hours, zones)
         otherwise = self._otherwise()
         self._require_words()
         if self.found:
@@ -74,13 +75,18 @@ class _Loader:
             mocks=mocks,
         )
 
-    def _rules(self, hours: Mapping[str, Hours]) -> tuple[Rule, ...]:
+    def _rules(self, hours: Mapping[str, Hours], zones: Mapping[int, ZoneInfo | None]) -> tuple[Rule, ...]:
         typed, free = self._languages(hours)
         approvers = self._said("approvers")
         rules: dict[str, Rule] = {}
         for file in self.files:
             around = load_rule.Surroundings(
-                catalog=self.catalog, typed=typed, free=free, approvers=approvers, ceiling=_mode(file)
+                catalog=self.catalog,
+                typed=typed,
+                free=free,
+                approvers=approvers,
+                ceiling=_mode(file),
+                zone=zones[id(file)],
             )
             for part in self._written_rules(file):
                 if problems(RULE, part.document, part.path):

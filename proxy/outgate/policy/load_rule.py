@@ -6,23 +6,23 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from outgate.errors import Problem
 from outgate.policy.conditions import Condition, params_in
 from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
 from outgate.policy.form import DATA, MATCH
+from outgate.policy.load_limit import limit, metered, read
 from outgate.policy.matching import Scope, Test, folds, reader, wanted
-from outgate.policy.reach import is_open, reach, unknown
-from outgate.policy.rule import OTHERWISE, Rule
+from outgate.policy.reach import is_open, named, reach, unknown
+from outgate.policy.rule import EVERYBODY, OTHERWISE, Rule
 from outgate.policy.shapes import meant, problems
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import tzinfo
 
-    from outgate.actions.catalog import Catalog, Operation
-    from outgate.policy.conditions import Complaint, Language
+    from outgate.actions.catalog import Catalog
+    from outgate.policy.conditions import Language
     from outgate.policy.part import Part
 
-_MOST_NAMED = 3
 _IN_DATA = re.compile(r"""["'](\w*)["']\s+in\s+data\b""")
 
 
@@ -37,6 +37,7 @@ class Surroundings:
     """Where callers choose them."""
     approvers: Collection[str]
     ceiling: Mode
+    zone: tzinfo | None = None
 
 
 def rule(part: Part, around: Surroundings) -> Rule:
@@ -45,6 +46,7 @@ def rule(part: Part, around: Surroundings) -> Rule:
     scope = _scope(part.at("match"), around.catalog, permits=not effect.restricts)
     if part.at("id").value == OTHERWISE:
         part.at("id").say("'otherwise' is how a decision names the default, give this rule another id")
+    of = limit(part, effect, around.zone)
     return Rule(
         id=part.at("id").value,
         scope=scope,
@@ -54,6 +56,9 @@ def rule(part: Part, around: Surroundings) -> Rule:
         on_error=_on_error(part.at("onError"), effect),
         mode=MODES[part.at("mode").value or "enforce"],
         ceiling=around.ceiling,
+        limit=of,
+        models=metered(part.at("limit"), of, scope, around.catalog) if of else frozenset(),
+        rollout=_rollout(part.at("rollout")),
         tell=_sentence(part.at("tell")),
         to=_to(part, effect, around.approvers),
         why=_sentence(part.at("why")),
@@ -70,11 +75,13 @@ def check(part: Part, around: Surroundings) -> None:
     for key in ("when", "unless"):
         if isinstance(part.at(key).value, str):
             _condition(part.at(key), scope, around)
+    if isinstance(part.at("limit").value, str):
+        read(part.at("limit"))
 
 
 def said_params(part: Part) -> frozenset[str]:
     """Every parameter that a rule's conditions name."""
-    return frozenset(named.message for key in ("when", "unless") for named in params_in(str(part.at(key).value or "")))
+    return frozenset(said.message for key in ("when", "unless") for said in params_in(str(part.at(key).value or "")))
 
 
 def _formed(part: Part) -> bool:
@@ -132,9 +139,9 @@ def _condition(part: Part, scope: Scope | None, around: Surroundings) -> Conditi
     free = scope is None or all(map(is_open, reach(scope, around.catalog)))
     language = around.free if free else around.typed
     before = len(part.found)
-    for named in params_in(text):
-        if scope is not None and (wrong := _wrong_param(named.message, scope, around.catalog)) is not None:
-            part.found.append(_inside(part, replace(named, message=wrong)))
+    for said in params_in(text):
+        if scope is not None and (wrong := _wrong_param(said.message, scope, around.catalog)) is not None:
+            part.say_inside(replace(said, message=wrong))
     for wrong in sorted(set(_IN_DATA.findall(text)) - set(DATA)):
         part.say(f"no data is ever '{wrong}' in this version{meant(wrong, DATA)}")
     if len(part.found) > before:
@@ -143,7 +150,7 @@ def _condition(part: Part, scope: Scope | None, around: Surroundings) -> Conditi
     if isinstance(made, Condition):
         return made
     for complaint in made:
-        part.found.append(_inside(part, complaint))
+        part.say_inside(complaint)
     return None
 
 
@@ -156,17 +163,11 @@ def _wrong_param(name: str, scope: Scope, catalog: Catalog) -> str | None:
     known = {param for operation in closed for param in operation.params}
     if name not in known:
         return f"unknown parameter 'params.{name}'{_meant_param(name, known)}"
-    return f"'params.{name}' is no parameter of {_named(without)}, which this rule meets too; narrow it with match: action"
+    return f"'params.{name}' is no parameter of {named(without)}, which this rule meets too; narrow it with match: action"
 
 
 def _meant_param(name: str, known: set[str]) -> str:
     return meant(name, known, "params.") if known else ", nothing that this rule meets has typed parameters"
-
-
-def _named(operations: list[Operation]) -> str:
-    names = [operation.name for operation in operations[:_MOST_NAMED]]
-    more = len(operations) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def _on_error(part: Part, effect: Effect) -> Effect:
@@ -178,6 +179,10 @@ def _on_error(part: Part, effect: Effect) -> Effect:
     elif wanted_effect < effect:
         part.say(f"onError: {part.value} is weaker than effect: {effect}, use {effect} or stricter")
     return max(effect, wanted_effect)
+
+
+def _rollout(part: Part) -> int:
+    return EVERYBODY if part.value is None else int(part.value)
 
 
 def _to(part: Part, effect: Effect, approvers: Collection[str]) -> str:
@@ -193,18 +198,3 @@ def _to(part: Part, effect: Effect, approvers: Collection[str]) -> str:
 
 def _sentence(part: Part) -> str:
     return " ".join(str(part.value or "").split())
-
-
-def _inside(part: Part, complaint: Complaint) -> Problem:
-    """The place of a complaint in the file: exact in plain and quoted text on one line, and in `|` blocks."""
-    where = part.place
-    lines = part.text.splitlines()
-    start = lines[where.line - 1][where.column - 1 :] if 0 < where.line <= len(lines) else ""
-    line, column = where.line, where.column
-    if start[:1] == "|":
-        line = where.line + complaint.line
-        body = next((text for text in lines[where.line :] if text.strip()), "")
-        column = len(body) - len(body.lstrip()) + complaint.column
-    elif start[:1] != ">" and "\n" not in part.value and complaint.line == 1:
-        column += complaint.column - 1 + (start[:1] in {"'", '"'})
-    return Problem(source=where.source, line=line, column=column, message=complaint.message)

@@ -28,16 +28,17 @@ def hours(part: Part, zone: ZoneInfo | None) -> Hours | None:
         part.at("to").say("these hours are empty, for a whole day write from: 00:00, to: 24:00")
         return None
     if zone is None:
-        return None
+        return None  # said where the zone should be
     start, end = clock(part.at("from").value), clock(part.at("to").value)
     return Hours(days=days(part.at("days").texts()), start=start, end=end, zone=zone)
 
 
 def zone(file: Part) -> ZoneInfo | None:
-    """The file's time zone. Only asked where something depends on it."""
+    """The file's time zone, which its hours need, and of which the calendar of its limits is; None where it has none."""
     part = file.at("zone")
-    if part.value is None:
-        file.at("hours").say("hours need a zone, add one to this file, as in zone: Europe/London", key=True)
+    if not isinstance(part.value, str):
+        if part.value is None and file.at("hours").value:
+            file.at("hours").say("hours need a zone, add one to this file, as in zone: Europe/London", key=True)
         return None
     try:
         return ZoneInfo(part.value)

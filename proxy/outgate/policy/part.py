@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from outgate.errors import Problem
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from outgate.document import Document, Path
-    from outgate.errors import Problem
+    from outgate.policy.conditions import Complaint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,28 @@ class Part:
     def say(self, message: str, *, key: bool = False) -> None:
         """Report something wrong here. `key`: with the key, not with its value."""
         self.found.append(self.document.problem(self.path, message, key=key))
+
+    def say_at(self, offset: int, message: str) -> None:
+        """Report something wrong so many characters into a text of one line."""
+        self.found.append(self._inside(1, offset + 1, message))
+
+    def say_inside(self, complaint: Complaint) -> None:
+        """Report what is wrong with a text, where it is wrong."""
+        self.found.append(self._inside(complaint.line, complaint.column, complaint.message))
+
+    def _inside(self, line: int, column: int, message: str) -> Problem:
+        """The place in the file: exact in plain and quoted text on one line, and in `|` blocks."""
+        where = self.place
+        lines = self.text.splitlines()
+        start = lines[where.line - 1][where.column - 1 :] if 0 < where.line <= len(lines) else ""
+        at_line, at_column = where.line, where.column
+        if start[:1] == "|":
+            at_line = where.line + line
+            body = next((text for text in lines[where.line :] if text.strip()), "")
+            at_column = len(body) - len(body.lstrip()) + column
+        elif start[:1] != ">" and "\n" not in self.value and line == 1:
+            at_column += column - 1 + (start[:1] in {"'", '"'})
+        return Problem(source=where.source, line=at_line, column=at_column, message=message)
 
 
 def _text(value: Any) -> str:

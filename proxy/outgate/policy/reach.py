@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from outgate.actions.action import Access
 from outgate.policy.shapes import meant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from outgate.actions.catalog import Catalog, Operation
     from outgate.policy.matching import Scope, Test
 
+_MOST_NAMED = 3
 _BY_METHOD = re.compile(r"[A-Z][A-Z_-]{0,31}|unreadable")
 """What no table lists is its service (`http` where nobody knows the host) and its method; what can't be read says so."""
 
@@ -51,6 +53,20 @@ def reach(scope: Scope, catalog: Catalog) -> tuple[Operation, ...]:
     if access is None:
         return named
     return tuple(operation for operation in named if access.wanted.has(operation.access.value)) or named
+
+
+def models(scope: Scope, catalog: Catalog) -> frozenset[str]:
+    """The services that a scope meets and of which some operation has a language model answer."""
+    met = {operation.service for operation in reach(scope, catalog)}
+    answers = (o for o in catalog.operations() if "model" in o.params and o.access is Access.EXECUTE)
+    return frozenset(operation.service for operation in answers) & met
+
+
+def named(operations: Sequence[Operation]) -> str:
+    """The first of them, for people, and how many more."""
+    names = [operation.name for operation in operations[:_MOST_NAMED]]
+    more = len(operations) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def is_open(operation: Operation) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from outgate.policy.effect import Effect, Mode
+from outgate.digest import sha256
+from outgate.policy.effect import Effect, Mode, Phase
 from outgate.policy.index import Index
 
 if TYPE_CHECKING:
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
 
     from outgate.actions.action import Action
     from outgate.errors import Problem
+    from outgate.intake.agents import Agent
     from outgate.policy.conditions import Condition, Language
     from outgate.policy.hours import Hours
+    from outgate.policy.limits import Limit
     from outgate.policy.matching import Scope
 
 OTHERWISE = "otherwise"
 """The id under which a decision names what holds where no rule allows. No rule may have it."""
+EVERYBODY = 100
+"""Percent of agents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +33,9 @@ class Rule:
     """Where `scope` and conditions hold, ask for `effect`.
 
     `mode` is the rule's own, `ceiling` its file's. `on_error` is what a restriction asks for when it can't be told whether
-    it holds; never less than `effect`. `place` is where it stands, for messages.
+    it holds; never less than `effect`. With a `limit` it is only for what goes over it; `models` are the services of which the
+    limit counts what language models use. `rollout` is for how many of a hundred agents it is enforced; for the others it is
+    observed. `place` is where it stands, for messages.
     """
 
     id: str
@@ -39,6 +46,10 @@ class Rule:
     on_error: Effect = Effect.BLOCK
     mode: Mode = Mode.ENFORCE
     ceiling: Mode = Mode.ENFORCE
+    limit: Limit | None = None
+    models: frozenset[str] = frozenset()
+    rollout: int = EVERYBODY
+    phase: Phase = Phase.REQUEST
     tell: str = ""
     to: str = ""
     why: str = ""
@@ -49,6 +60,17 @@ class Rule:
         """How much it does: never more than its file."""
         return min(self.mode, self.ceiling)
 
+    def acts_on(self, agent: Agent) -> Mode:
+        """How much it does to this agent: never more than the agent's own ceiling, nor than its rollout has come to."""
+        acts = self.acts
+        if acts is Mode.ENFORCE and (agent.observe or not self._reaches(agent)):
+            return Mode.OBSERVE
+        return acts
+
+    def _reaches(self, agent: Agent) -> bool:
+        """Stable: the same agents at each request, and more of them, never others, when it is rolled out further."""
+        return self.rollout >= EVERYBODY or _hundredth(self.id, agent.id) < self.rollout
+
     @property
     def conditions(self) -> tuple[Condition, ...]:
         return tuple(condition for condition in (self.when, self.unless) if condition is not None)
@@ -57,6 +79,10 @@ class Rule:
     def reads(self) -> frozenset[str]:
         """The names that its conditions read."""
         return frozenset().union(*(condition.reads for condition in self.conditions))
+
+
+def _hundredth(rule: str, agent: str) -> int:
+    return int(sha256(f"{rule}\0{agent}".encode()).removeprefix("sha256:"), 16) % EVERYBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +142,15 @@ class Policy:
     hours: Mapping[str, Hours] = field(default_factory=dict)
     mocks: Mapping[str, Mock] = field(default_factory=dict)
     index: Index = field(init=False, compare=False, repr=False)
+    answers: Index = field(init=False, compare=False, repr=False)
+    """The rules that are asked of answers."""
     reads: Mapping[Language, frozenset[str]] = field(init=False, compare=False, repr=False)
     """By language, every name that a condition reads, of rules that do anything."""
 
     def __post_init__(self) -> None:
         acting = tuple(rule for rule in self.rules if rule.acts is not Mode.DISABLED)
-        object.__setattr__(self, "index", Index.of(acting))
+        object.__setattr__(self, "index", Index.of(rule for rule in acting if rule.phase is Phase.REQUEST))
+        object.__setattr__(self, "answers", Index.of(rule for rule in acting if rule.phase is Phase.RESPONSE))
         reads: dict[Language, frozenset[str]] = {}
         for condition in (condition for rule in acting for condition in rule.conditions):
             reads[condition.language] = reads.get(condition.language, frozenset()) | condition.reads
@@ -138,10 +167,20 @@ class Policy:
             otherwise=tuple(replace(said, ceiling=mode) for said in self.otherwise),
         )
 
-    def base(self, action: Action) -> tuple[Effect, Effect]:
-        """What holds where no rule allows: by what is enforced, and by everything. Where nothing says so, block."""
+    def base(self, action: Action, *, observe: bool = False) -> tuple[Effect, Effect]:
+        """What holds where no rule allows: by what is enforced, and by everything. Where nothing says so, block.
+
+        `observe`: for an agent on which nothing is enforced.
+        """
         if not self.otherwise:
             return Effect.BLOCK, Effect.BLOCK
         said = [(one.effect(action), one.ceiling) for one in self.otherwise]
-        enforced = max((effect for effect, ceiling in said if ceiling is Mode.ENFORCE), default=Effect.ALLOW)
-        return enforced, max((effect for effect, ceiling in said if ceiling is not Mode.DISABLED), default=Effect.ALLOW)
+        observed = max((effect for effect, ceiling in said if ceiling is not Mode.DISABLED), default=Effect.ALLOW)
+        if observe:
+            return Effect.ALLOW, observed
+        return max((effect for effect, ceiling in said if ceiling is Mode.ENFORCE), default=Effect.ALLOW), observed
+
+    def asked(self, action: Action, effect: Effect, mode: Mode) -> tuple[str, ...]:
+        """Who is asked where no rule allows: the approvers of every file that says `effect`, the strictest, for this action."""
+        asked = {one.to for one in self.otherwise if one.ceiling >= mode and one.effect(action) is effect}
+        return tuple(sorted(asked - {""})) or ("",)

@@ -52,10 +52,17 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A whole number from `least`."""
+    """A whole number from `least`, and to `most` where there is one."""
 
     what: str
     least: int = 1
+    most: int | None = None
+
+    def has(self, value: Any) -> bool:
+        """Whether a value is such a number."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return self.least <= value and (self.most is None or value <= self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +146,9 @@ def _check(shape: Shape, document: Document, path: Path, value: Any) -> Iterator
             if not isinstance(value, (str, int)):
                 yield document.problem(path, f"{shape.what} is text, a whole number or true or false, not {shown(value)}")
         case Count():
-            if not isinstance(value, int) or isinstance(value, bool) or value < shape.least:
-                yield document.problem(path, f"{shape.what} is a whole number from {shape.least}, not {shown(value)}")
+            if not shape.has(value):
+                upto = "" if shape.most is None else f" to {shape.most}"
+                yield document.problem(path, f"{shape.what} is a whole number from {shape.least}{upto}, not {shown(value)}")
         case Anything():
             pass
         case Many():
@@ -254,7 +262,8 @@ def schema(shape: Shape) -> dict[str, Json]:  # noqa: C901, PLR0911  # one case 
         case Scalar():
             return {"type": ["string", "integer", "boolean"], "description": shape.what}
         case Count():
-            return {"type": "integer", "minimum": shape.least, "description": shape.what}
+            upto: dict[str, Json] = {} if shape.most is None else {"maximum": shape.most}
+            return {"type": "integer", "minimum": shape.least, **upto, "description": shape.what}
         case Anything():
             return {"description": shape.what}
         case Many():

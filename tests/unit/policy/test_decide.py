@@ -4,7 +4,7 @@ import pytest
 from policies import CATALOG, action, facts, policy, pounds, written
 
 from outgate.actions.action import Access, Confidence, Tier
-from outgate.policy.decide import decide, needs
+from outgate.policy.decide import decide, needs, raised
 from outgate.policy.decision import Reason
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.load import load
@@ -36,7 +36,7 @@ def test_a_guess_is_unmapped_even_if_it_names_a_service():
 
 def test_the_strictest_of_the_matching_rules_wins():
     rules = """
-    - {id: a, effect: throttle}
+    - {id: a, effect: escalate}
     - {id: b, effect: sandbox}
     - {id: c, effect: escalate}
     """
@@ -81,7 +81,7 @@ def test_a_rule_with_match_and_conditions_needs_all_of_them():
 
 
 def test_a_restriction_that_errs_blocks():
-    rules = "- {id: young, when: agent.age < days(7), effect: throttle}"
+    rules = "- {id: young, when: agent.age < days(7), effect: throttle, limit: 5/min}"
     decision = decide(policy(rules), (action(),), facts(age=None))
     assert decision.answer is Effect.BLOCK
     (match,) = decision.verdicts[0].matches
@@ -89,7 +89,7 @@ def test_a_restriction_that_errs_blocks():
 
 
 def test_a_restriction_that_errs_asks_for_its_own_on_error():
-    rules = "- {id: young, when: agent.age < days(7), effect: throttle, onError: escalate}"
+    rules = "- {id: young, when: agent.age < days(7), effect: throttle, limit: 5/min, onError: escalate}"
     assert answer(rules, at=facts(age=None)) is Effect.ESCALATE
 
 
@@ -209,7 +209,9 @@ def test_what_is_let_out_tells_nothing():
 
 @pytest.mark.parametrize("effect", ["block", "escalate", "sandbox", "throttle"])
 def test_without_a_sentence_the_agent_reads_what_was_stopped_and_never_a_rule(effect):
-    decision = decide(policy(f"- {{id: hidden-name, effect: {effect}}}"), (action(resource="contact 7"),), facts())
+    over = policy(f"- {{id: hidden-name, effect: {effect}, limit: 1/min}}")
+    decision = decide(over, (action(resource="contact 7"),), facts())
+    decision = raised(decision, decision.charges)
     assert decision.tell.startswith("crm.update_contact contact 7 ")
     assert "not sent" in decision.tell
     assert "hidden-name" not in decision.tell

@@ -64,10 +64,6 @@ def test_a_permission_under_a_restriction_lets_nothing_out():
     assert said(rules) == ["rule 'b' never lets anything out: 'a' says escalate for all that it matches; narrow that one"]
 
 
-def test_a_throttle_without_a_limit_is_said():
-    assert "throttles without a limit" in said("- {id: a, match: {service: crm}, effect: throttle}")[0]
-
-
 def test_an_access_that_nothing_has_is_said():
     assert said("- {id: a, match: {service: payments, access: delete}, effect: block}") == [
         "rule 'a' names access delete, which nothing that it matches has"
