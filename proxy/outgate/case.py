@@ -22,11 +22,11 @@ from outgate.ports import Reserved
 from outgate.receipts.receipt import Result, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from outgate.admission import Ground
-    from outgate.approvals.approval import Approval
+    from outgate.approvals.approval import Approval, Panel
     from outgate.approvals.quorum import Standing
     from outgate.digest import Json
     from outgate.intake.request import Body, Request
@@ -53,8 +53,7 @@ _NOTHING_DONE = frozenset({Result.REFUSED, Result.ABANDONED})
 class Case:
     """What is `reserved`, and a grant that is `used`, is given back unless the request is let out.
 
-    `digest` is the request's request_digest, once people were or must be asked; `key` is what the desk knows it by: the
-    same request stopped by other rules is another question.
+    `digest` is the request's request_digest, once people were or must be asked; `key` is what the desk knows it by.
     """
 
     ground: Ground
@@ -78,12 +77,10 @@ class Case:
         """A person said no."""
         return self.standing is not None and self.standing.state is State.DENIED
 
-    def known_as(self, digest: str) -> None:
-        """Remember what people are asked about: this request, for these rules."""
-        asking = {
-            match.rule for verdict in self.decision.verdicts for match in verdict.matches if match.effect is Effect.ESCALATE
-        }
-        self.digest, self.key = digest, sha256(canonical([digest, *sorted(asking)]))
+    def known_as(self, digest: str, panels: Iterable[Panel]) -> None:
+        """Remember what people are asked: this request, of these panels. With another policy it is another question."""
+        asked: list[Json] = [[p.name, p.need, list(p.of), p.owner, list(p.rules)] for p in panels]
+        self.digest, self.key = digest, sha256(canonical([digest, asked]))
 
     def handed_over(self) -> None:
         """From here on an admission owes what was taken, or nothing does."""

@@ -1,239 +1,369 @@
-"""The path of one request: reading, actions, data, policy, address, receipt, and only then out. Read this first."""
+"""The path of one request: reading, actions, data, policy, limits, people, address, receipt; only then out. Read this first."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from outgate.actions.identify import identify, wants_body
+from outgate.admission import Admission, Admitted, Ground, Opening, Refused, Told
+from outgate.answer.refuse import Circumstances, refusal_of
 from outgate.answer.render import render
-from outgate.answer.reply import Refusal, Reply
+from outgate.asking import Asking
+from outgate.case import (
+    OWN_HOST,
+    Case,
+    Patience,
+    asked_about,
+    charges_of,
+    chosen_mock,
+    circumstances,
+    counts_usage,
+    delay_of,
+    free_again,
+    to_mock,
+    used_of,
+)
 from outgate.inspect.secrets import classes_of
 from outgate.intake.reading import read
-from outgate.intake.request import Body, RawRequest, Request, Unreadable, UnreadBody
-from outgate.policy.decide import decide, needs
+from outgate.intake.request import Body, NoBody, RawRequest, Request, Unreadable, UnreadBody
+from outgate.owed import Owed
+from outgate.policy.decide import decide, raised
 from outgate.policy.decision import Decision, Reason, refusal
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.facts import Facts
-from outgate.ports import NoWay, Pin, Stamp
+from outgate.ports import MockWay, NoWay, Pin, Stamp
 from outgate.receipts.receipt import Outcome, Result, decision_body, event_body, outcome_body
+from outgate.waiting import Waiting
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from outgate.actions.action import Action
-    from outgate.actions.catalog import Catalog
     from outgate.digest import Json
+    from outgate.halt import Halt
     from outgate.intake.agents import Agent
     from outgate.policy.rule import Policy
-    from outgate.ports import Alarm, Clock, Journal, Ledger, Observer, Resolver
+    from outgate.ports import Alarm, Clock, Desk, Journal, Ledger, Mocks, Observer, Reserved, Resolver, Switch
+
+__all__ = ["Admission", "Admitted", "Gate", "Ground", "Opening", "Refused", "Told"]
 
 CANNOT_DECIDE = "The egress gate could not decide this request, so it was not sent. Tell the operator; do not retry."
+HALTED = "This was halted by the people who run it, and was not sent. Stop; do not retry, and do not try another way."
+NO_MOCK = "This may only be tried in a sandbox, and there is none for it, so it was not sent. Do not try another way."
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """A request whose head was read. `wants_body`: hand `admit` the whole body, or say that it is too large."""
-
-    agent: Agent
-    reading: Request | Unreadable
-    wants_body: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
-    """May go out, now, as `request`, to `pin` and nowhere else. Owes one outcome."""
-
-    request: Request
-    agent: Agent
-    decision: Decision
-    pin: Pin
-    stamp: Stamp
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """Stays here. `reply` is what the client gets. `stamp` is None when not even the receipt could be kept."""
-
-    reply: Reply
-    decision: Decision
-    stamp: Stamp | None
-
-
-type Admission = Admitted | Refused
+HOLD = timedelta(seconds=4)
+"""How long a request waits for people before it is told to come back: most clients give up after five seconds."""
+_NOTHING_DONE: Final = frozenset({Result.REFUSED, Result.ABANDONED})
+_MAY_LEAVE: Final = frozenset({Effect.ALLOW, Effect.SANDBOX})
 
 
 class Gate:
-    """Decides. Holds no state of a request; awaits its ports only."""
+    """Decides. Holds no state of a request but while it decides; awaits its ports only."""
 
     def __init__(  # noqa: PLR0913  # a composition point: one argument a port
         self,
         *,
-        policy: Policy,
-        catalog: Catalog,
+        ground: Ground,
         journal: Journal,
         ledger: Ledger,
+        desk: Desk,
+        switch: Switch,
+        mocks: Mocks,
         resolver: Resolver,
         observer: Observer,
         alarm: Alarm,
         clock: Clock,
+        entropy: Callable[[int], bytes],
+        hold: timedelta = HOLD,
+        hardware_only: bool = False,
     ) -> None:
-        self._policy = policy
-        self._needs = needs(policy)
-        self._catalog = catalog
+        self._ground = ground
         self._journal = journal
         self._ledger = ledger
+        self._switch = switch
+        self._mocks = mocks
         self._resolver = resolver
         self._observer = observer
         self._alarm = alarm
         self._clock = clock
-        self._owed: set[Future[Stamp]] = set()
+        self._owed = Owed(alarm)
+        self._waiting = Waiting(clock=clock, desk=desk, observer=observer, hold=hold)
+        self._asking = Asking(desk=desk, owed=self._owed, entropy=entropy, hardware_only=hardware_only)
+
+    @property
+    def ground(self) -> Ground:
+        """What requests are decided with now."""
+        return self._ground
+
+    def adopt(self, ground: Ground) -> None:
+        """Decide with this from now on. What was let out goes on; what is held is decided again."""
+        self._ground = ground
+        self._waiting.wake()
 
     def open(self, raw: RawRequest, agent: Agent) -> Opening:
         """Read a head. No I/O. Raises only on a defect of ours; the plane then aborts."""
         reading = read(raw)
-        wants = isinstance(reading, Request) and (self._needs.data or wants_body(reading, self._catalog))
+        wants = isinstance(reading, Request) and reading.host != OWN_HOST and (self._ground.asks or self._reads_body(reading))
         return Opening(agent=agent, reading=reading, wants_body=wants)
 
     async def admit(self, opening: Opening, body: Body) -> Admission:
         """Decide one request. Never raises: what can't be decided is refused, and someone is told.
 
-        Cancelled while its receipt is written, what would have been let out gets its outcome: abandoned.
+        May wait: for people, and for a limit, where the policy says so. Cancelled while its receipt is written, what would
+        have been let out gets its outcome: abandoned.
         """
-        began = 0.0
-        opening = _whole(opening, body)
+        opening, patience = _whole(opening, body), Patience()
         try:
-            began = self._clock.monotonic()
-            admission = await self._admit(opening, body)
+            patience = self._waiting.patience(opening.reading)
+            admission = await self._admit(opening, body, patience)
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls; the other aborts, in mitm/engine.py
             self._alarm.raise_for(error, "deciding a request")
             decision = _undecided(error)
             admission = self._refused(opening, decision, await self._recorded(opening, decision))
-        return self._watched(opening, admission, began)
+        return admission if isinstance(admission, Told) else self._watched(opening, admission, patience)
 
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:
         """Record what became of a request that was let out. Durable soon after; nothing waits for it."""
-        with self._alarmed("recording an outcome"):  # a journal that is closed refuses all that follows by itself
-            owed = self._journal.append(outcome_body(admitted.stamp, self._clock.now(), outcome))
-            self._owed.add(owed)
-            owed.add_done_callback(self._paid)
-        with self._alarmed("observing an outcome"):
+        with self._owed.alarmed("recording an outcome"):  # a journal that is closed refuses all that follows by itself
+            self._owed.receipt(self._journal.append(outcome_body(admitted.stamp, self._clock.now(), outcome)))
+        if admitted.reserved.taken and (used := used_of(admitted.reserved, outcome)):
+            self._owed.later(self._ledger.settle(admitted.reserved, used), "settling limits")
+        if admitted.approval and outcome.result in _NOTHING_DONE:
+            self._asking.give_back(admitted.approval)
+        with self._owed.alarmed("observing an outcome"):
             self._observer.concluded(admitted.agent.id, outcome.result.value, outcome.status)
+            if admitted.mocked:
+                self._observer.sandboxed(admitted.mocked, answered=outcome.result is Result.MOCKED)
+            if (usage := outcome.usage) is not None:
+                tokens = {"input": usage.input_tokens, "output": usage.output_tokens}
+                service = admitted.decision.verdicts[0].action.service
+                self._observer.used(admitted.agent.id, service, tokens, usage.cost_micros or 0, usage.currency)
 
-    async def note(self, what: str, agent: Agent, about: Mapping[str, Json]) -> None:
+    async def note(self, what: str, agent: Agent | None, about: Mapping[str, Json]) -> None:
         """Record something that matters and is no decision (start, stop, a way around tried). Raises as the journal does."""
         await self._journal.append(event_body(what, self._clock.now(), agent, about))
-        with self._alarmed("observing an event"):
-            self._observer.noted(what, agent.id, about)
+        with self._owed.alarmed("observing an event"):
+            self._observer.noted(what, agent.id if agent else "", about)
 
-    async def _admit(self, opening: Opening, body: Body) -> Admission:
-        if isinstance(opening.reading, Unreadable):
-            return await self._refuse_unread(opening, opening.reading)
-        request = opening.reading
-        actions = self._actions(request, wanted=opening.wants_body)
-        facts = await self._gather(request, opening, body)
-        decision = decide(self._policy, actions, facts)
-        way = await self._resolver.pin(request.host, request.port) if decision.lets_out else None
-        decision = _barred(decision, way, self._policy)
-        pin = way.pin if isinstance(way, NoWay) else way
-        pin = pin if decision.lets_out else None
-        owed = self._journal.append(
-            decision_body(
-                at=facts.now, agent=opening.agent, request=request, decision=decision, policy=self._policy.digest, pin=pin
-            )
-        )
-        if pin is not None:
-            return await self._let_out(partial(Admitted, request=request, agent=opening.agent, decision=decision, pin=pin), owed)
-        return self._refused(opening, decision, await owed, too_large=isinstance(body, UnreadBody) and body.too_large)
+    async def settled(self) -> None:
+        """Wait until everything that is owed to limits and grants is given back."""
+        await self._owed.settled()
 
-    async def _let_out(self, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> Admitted:
+    # the path
+
+    async def _admit(self, opening: Opening, body: Body, patience: Patience) -> Admission:
+        reading = opening.reading
+        if isinstance(reading, Unreadable):
+            return await self._refuse_unread(opening, reading)
+        if reading.host == OWN_HOST:
+            return Told(reply=await self._asking.status(opening.agent, reading, self._ground.people, self._clock.now()))
+        while True:
+            case = await self._judged(opening, reading, body)
+            try:
+                again = await self._waited(case, opening, patience)
+                admission = None if again else await self._carried_out(case, opening, body)
+            except BaseException:
+                self._give_back(case)
+                raise
+            if admission is not None:
+                return admission
+            self._give_back(case)
+
+    async def _judged(self, opening: Opening, request: Request, body: Body) -> Case:
+        """What the answer is now: by the switch, the policy, the limits, and what people signed."""
+        ground = self._ground
+        facts = await self._gather(ground, request, opening, body)
+        actions = self._actions(ground, request)
+        decision = decide(ground.policy, actions, facts)
+        if (halt := self._switch.halted(opening.agent, {action.service for action in actions})) is not None:
+            decision = _halted(halt, decision)
+        case = Case(ground=ground, request=request, facts=facts, decision=decision)
+        if decision.answer is Effect.ESCALATE:
+            await self._looked_ahead(case)
+        elif decision.answer in _MAY_LEAVE:
+            await self._metered(case)
+        if case.decision.answer is Effect.ESCALATE:
+            lifted = await self._asking.lift(case)
+            if case.decision.answer in _MAY_LEAVE:
+                await self._metered(case, lifted)
+        return case
+
+    async def _carried_out(self, case: Case, opening: Opening, body: Body) -> Admission | None:
+        """Find the way, use the grant, write the receipt; only then out. None: something changed meanwhile, decide again."""
+        mock = await self._mock(case) if case.decision.answer is Effect.SANDBOX else None
+        pin = await self._pin(case) if case.decision.lets_out else None
+        leaves = pin is not None or mock is not None
+        if pin is not None and case.decision.approval:
+            case.used = await self._asking.use(case.decision.approval, case.facts.now)
+            if not case.used:
+                return None
+        if leaves and (case.ground is not self._ground or self._switch.halted(opening.agent, case.services)):
+            return None
+        owed = self._journal.append(self._receipt(case, pin, mock))
+        if not leaves:
+            self._give_back(case)
+            return self._refused(opening, case.decision, await owed, circumstances(case, body, self._clock.now()))
+        return await self._let_out(case, opening, _admitted(case, opening, pin, mock), owed)
+
+    async def _let_out(self, case: Case, opening: Opening, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> Admission:
         """Wait for the receipt. Who asked may be cancelled meanwhile: the journal writes on, and an outcome is owed."""
         try:
-            return admitted(stamp=await asyncio.shield(owed))
+            ready = admitted(stamp=await asyncio.shield(owed))
         except asyncio.CancelledError:
             owed.add_done_callback(partial(self._abandoned, admitted))
+            case.handed_over()
             raise
+        case.handed_over()
+        if (halt := self._switch.halted(opening.agent, ready.services)) is not None:
+            self.conclude(ready, Outcome(result=Result.REFUSED, error="halted"))
+            return self._refused(opening, _halted(halt, ready.decision), ready.stamp)
+        return ready
 
     def _abandoned(self, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> None:
         if not owed.cancelled() and owed.exception() is None:
             self.conclude(admitted(stamp=owed.result()), Outcome(result=Result.ABANDONED, error="given up while it was decided"))
 
-    def _watched(self, opening: Opening, admission: Admission, began: float) -> Admission:
+    # what is known
+
+    def _reads_body(self, request: Request) -> bool:
+        return self._ground.needs.data or wants_body(request, self._ground.catalog)
+
+    def _actions(self, ground: Ground, request: Request) -> tuple[Action, ...]:
+        actions = identify(request, ground.catalog)
+        if not ground.needs.data:
+            return actions
+        data = classes_of(request, ground.catalog)
+        return tuple(replace(action, data=action.data | data) for action in actions) if data else actions
+
+    async def _gather(self, ground: Ground, request: Request, opening: Opening, body: Body) -> Facts:
+        now, agent = self._clock.now(), opening.agent
+        if ground.needs.agent_since and agent.since is None:
+            agent = replace(agent, since=await self._ledger.first_seen(agent.id, now))
+        unread = isinstance(body, UnreadBody) and self._reads_body(request)
+        return Facts(now=now, agent=agent, request=request, unread=unread, unsteady=not self._clock.steady())
+
+    # limits
+
+    async def _metered(self, case: Case, approved: frozenset[str] = frozenset()) -> None:
+        """Reserve every limit that applies; one that is over raises the answer. `approved` are rules that people lifted."""
+        if charges := charges_of(case, approved):
+            case.reserved = await self._owed.surely(self._ledger.reserve(charges, case.facts.now), self._unreserve)
+            case.over = case.reserved.over
+            self._observer.reserved(case.reserved)
+            case.decision = raised(case.decision, [over.charge for over in case.over])
+
+    async def _looked_ahead(self, case: Case) -> None:
+        """Which limits it is over too, before people are asked: they are asked once, for all of it. Nothing stays taken."""
+        await self._metered(case)
+        self._unreserve(case.reserved)
+        case.handed_over()
+
+    def _unreserve(self, reserved: Reserved) -> None:
+        if used := free_again(reserved):
+            self._owed.later(self._ledger.settle(reserved, used), "releasing limits")
+
+    def _give_back(self, case: Case) -> None:
+        """Nothing was let out for this: what was taken for it is free again."""
+        if case.used:
+            self._asking.give_back(case.decision.approval)
+        self._unreserve(case.reserved)
+        case.handed_over()
+
+    # waiting
+
+    async def _waited(self, case: Case, opening: Opening, patience: Patience) -> bool:
+        """Whether it was worth waiting: then everything is decided again."""
+        match case.decision.answer:
+            case Effect.THROTTLE if (wait := delay_of(case, patience.delayed)) is not None:
+                return await self._waiting.for_limit(opening.agent, patience, wait)
+            case Effect.ESCALATE if case.digest and not case.denied:
+                if case.approval is None:
+                    case.approval, new = await self._asking.ask(case)
+                    if new:
+                        await self.note("approval-asked", opening.agent, asked_about(case.approval, case))
+                return await self._waiting.for_people(opening.agent, patience, case.approval)
+            case _:
+                return False
+
+    # where it may go
+
+    async def _pin(self, case: Case) -> Pin | None:
+        way = await self._resolver.pin(case.request.host, case.request.port)
+        case.decision = _barred(case.decision, way, case.ground.policy)
+        pin = way.pin if isinstance(way, NoWay) else way
+        return pin if case.decision.lets_out else None
+
+    async def _mock(self, case: Case) -> tuple[str, MockWay] | None:
+        """Where the mock of these services is. Without one, what may only be tried in a sandbox is blocked."""
+        verdicts, chosen = case.decision.verdicts, chosen_mock(case)
+        if chosen is None:
+            case.decision = refusal(Reason.POLICY, NO_MOCK, verdicts=verdicts, why="the policy has no mock for it")
+            return None
+        service, mock = chosen
+        way = await self._mocks.way(service, mock)
+        if isinstance(way, NoWay):
+            case.decision = refusal(way.reason, way.tell, why=way.why, verdicts=verdicts)
+            return None
+        return service, way
+
+    # what is said and written down
+
+    async def _refuse_unread(self, opening: Opening, unread: Unreadable) -> Refused:
+        halt = self._switch.halted(opening.agent)
+        decision = _halted(halt) if halt else refusal(Reason.UNREADABLE, unread.why)
+        return self._refused(opening, decision, await self._journal.append(self._plain_receipt(opening, decision)))
+
+    async def _recorded(self, opening: Opening, decision: Decision) -> Stamp | None:
+        """The receipt of a request that could not be decided, where one can still be kept: refused either way."""
+        with self._owed.alarmed("recording a refusal"):
+            return await self._journal.append(self._plain_receipt(opening, decision))
+        return None
+
+    def _plain_receipt(self, opening: Opening, decision: Decision) -> dict[str, Json]:
+        return decision_body(
+            at=self._clock.now(),
+            agent=opening.agent,
+            request=opening.reading,
+            decision=decision,
+            policy=self._ground.policy.digest,
+            pin=None,
+        )
+
+    def _receipt(self, case: Case, pin: Pin | None, mock: tuple[str, MockWay] | None) -> dict[str, Json]:
+        return decision_body(
+            at=case.facts.now,
+            agent=case.facts.agent,
+            request=case.request,
+            decision=case.decision,
+            policy=case.ground.policy.digest,
+            pin=pin,
+            mock=mock,
+            asked="" if case.approval is None else case.approval.id,
+            over=case.over,
+            facts=case.facts,
+            looked=case.ground.needs.data,
+        )
+
+    def _refused(self, opening: Opening, decision: Decision, stamp: Stamp | None, said: Circumstances | None = None) -> Refused:
+        said = replace(said or Circumstances(), receipt=str(stamp or ""))
+        return Refused(reply=render(refusal_of(decision, opening.reading, said), opening.reading), decision=decision, stamp=stamp)
+
+    def _watched(self, opening: Opening, admission: Admitted | Refused, patience: Patience) -> Admission:
         """Tell the observer. One that raises refuses, as every port does: what was admitted is not handed out, and concluded."""
         try:
-            self._observer.decided(opening.agent.id, admission.decision, self._clock.monotonic() - began)
+            took = self._clock.monotonic() - patience.began - patience.waited
+            self._observer.decided(opening.agent.id, admission.decision, took)
         except Exception as error:  # noqa: BLE001  # still the first of the two catch-alls
             if isinstance(admission, Admitted):
                 self.conclude(admission, Outcome(result=Result.REFUSED, error="the gate failed after deciding"))
                 admission = self._refused(opening, _undecided(error), admission.stamp)
             self._alarm.raise_for(error, "observing a decision")
         return admission
-
-    def _actions(self, request: Request, *, wanted: bool) -> tuple[Action, ...]:
-        actions = identify(request, self._catalog)
-        if not (wanted and self._needs.data):
-            return actions
-        data = classes_of(request, self._catalog)
-        return tuple(replace(action, data=action.data | data) for action in actions) if data else actions
-
-    async def _gather(self, request: Request, opening: Opening, body: Body) -> Facts:
-        now, agent = self._clock.now(), opening.agent
-        if self._needs.agent_since and agent.since is None:
-            agent = replace(agent, since=await self._ledger.first_seen(agent.id, now))
-        unread = opening.wants_body and isinstance(body, UnreadBody)
-        return Facts(now=now, agent=agent, request=request, unread=unread)
-
-    async def _refuse_unread(self, opening: Opening, unread: Unreadable) -> Refused:
-        decision = refusal(Reason.UNREADABLE, unread.why)
-        body = decision_body(
-            at=self._clock.now(), agent=opening.agent, request=unread, decision=decision, policy=self._policy.digest, pin=None
-        )
-        return self._refused(opening, decision, await self._journal.append(body))
-
-    async def _recorded(self, opening: Opening, decision: Decision) -> Stamp | None:
-        """The receipt of a request that could not be decided, where one can still be kept: refused either way."""
-        with self._alarmed("recording a refusal"):
-            return await self._journal.append(
-                decision_body(
-                    at=self._clock.now(),
-                    agent=opening.agent,
-                    request=opening.reading,
-                    decision=decision,
-                    policy=self._policy.digest,
-                    pin=None,
-                )
-            )
-        return None
-
-    def _refused(self, opening: Opening, decision: Decision, stamp: Stamp | None, *, too_large: bool = False) -> Refused:
-        reading = opening.reading
-        status = _status(decision, reading)
-        said = Refusal(
-            status=413 if status == 403 and too_large and _erred(decision) else status,
-            answer=str(decision.answer),
-            kind=_kind(decision),
-            tell=decision.tell,
-            receipt=str(stamp or ""),
-            actions=tuple(f"{v.action.name} {v.action.resource}".rstrip() for v in decision.verdicts),
-        )
-        return Refused(reply=render(said, reading), decision=decision, stamp=stamp)
-
-    @contextmanager
-    def _alarmed(self, doing: str) -> Iterator[None]:
-        """Where nothing is let out any more, whatever happens: an error is told to people, and goes no further."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001  # see above
-            self._alarm.raise_for(error, doing)
-
-    def _paid(self, owed: Future[Stamp]) -> None:
-        self._owed.discard(owed)
-        if not owed.cancelled() and (error := owed.exception()) is not None:
-            self._alarm.raise_for(error, "recording an outcome")
 
 
 def _whole(opening: Opening, body: Body) -> Opening:
@@ -247,7 +377,12 @@ def _undecided(error: Exception) -> Decision:
     return refusal(Reason.CANNOT_DECIDE, CANNOT_DECIDE, why=f"{type(error).__name__}: {error}")
 
 
-def _barred(decision: Decision, way: Pin | NoWay | None, policy: Policy) -> Decision:
+def _halted(halt: Halt, decision: Decision | None = None) -> Decision:
+    why = f"{halt} is halted" + (f": {halt.why}" if halt.why else "")
+    return refusal(Reason.HALTED, HALTED, why=why, verdicts=decision.verdicts if decision else ())
+
+
+def _barred(decision: Decision, way: Pin | NoWay, policy: Policy) -> Decision:
     """What the address changes: some are refused always, others where the policy is enforced, else noted."""
     if not isinstance(way, NoWay):
         return decision
@@ -256,34 +391,25 @@ def _barred(decision: Decision, way: Pin | NoWay | None, policy: Policy) -> Deci
     return replace(decision, would=Effect.BLOCK, why=way.why)
 
 
-def _status(decision: Decision, reading: Request | Unreadable) -> int:
-    if isinstance(reading, Unreadable):
-        return reading.status
-    match decision.reason:
-        case Reason.CANNOT_DECIDE:
-            return 503
-        case Reason.UPSTREAM:
-            return 502
-        case Reason.AGENT:
-            return 407
-        case Reason.POLICY | Reason.UNREADABLE | Reason.DESTINATION | Reason.HALTED:
-            return 429 if decision.answer is Effect.THROTTLE else 403
-
-
-def _erred(decision: Decision) -> bool:
-    """Whether a rule could not tell: with a body that was too large to be read, because of that."""
-    return any(match.error for verdict in decision.verdicts for match in verdict.matches)
-
-
-def _kind(decision: Decision) -> str:
-    if decision.reason is not Reason.POLICY:
-        return decision.reason.value
-    match decision.answer:
-        case Effect.ESCALATE:
-            return "approval-required"
-        case Effect.THROTTLE:
-            return "over-limit"
-        case Effect.SANDBOX:
-            return "sandbox-only"
-        case Effect.BLOCK | Effect.ALLOW:
-            return "blocked"
+def _admitted(case: Case, opening: Opening, pin: Pin | None, mock: tuple[str, MockWay] | None) -> Callable[..., Admitted]:
+    """An admission that waits for its receipt."""
+    decision, reads = case.decision, False
+    if mock is None:
+        assert pin is not None
+        request, where, mocked = case.request, pin, ""
+    else:
+        mocked, way = mock
+        request, where = to_mock(case, way), way.pin
+    return partial(
+        Admitted,
+        request=request,
+        agent=opening.agent,
+        decision=decision,
+        pin=where,
+        mocked=mocked,
+        approval=decision.approval,
+        reserved=case.reserved,
+        usage=counts_usage(case.reserved),
+        facts=replace(case.facts, request=replace(case.request, body=NoBody())) if reads else None,
+        ground=case.ground if reads else None,
+    )

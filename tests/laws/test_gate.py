@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import os
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
+from gated import MOCK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policies import CATALOG, written
 
 from outgate.errors import UnavailableError
-from outgate.gate import Admitted, Gate, Refused
+from outgate.gate import Admitted, Gate, Ground, Refused
 from outgate.intake.agents import Agent
 from outgate.intake.destinations import Destinations
 from outgate.intake.request import NoBody, RawRequest, Tunnel, UnreadBody, WholeBody
@@ -20,17 +22,22 @@ from outgate.net.resolver import SystemResolver
 from outgate.policy.load import load
 from outgate.receipts.receipt import Outcome, Result
 from outgate.receipts.verify import LogCheck
-from outgate.stores.memory import MemoryJournal, MemoryLedger
+from outgate.stores.memory import MemoryDesk, MemoryJournal, MemoryLedger
 from outgate.telemetry.tally import Tally
 
 RULES = """
 - {id: no-deletes, match: {access: delete}, effect: block}
 - {id: no-secrets, match: {data: [secret]}, effect: block}
 - {id: newcomers, match: {method: POST}, when: agent.age < days(7), effect: escalate}
+- {id: rate, match: {method: PATCH}, limit: 60/min, effect: throttle}
+- {id: played, match: {service: payments}, effect: sandbox}
 """
+MOCKS = "mocks: {default: {url: 'http://mock.test:8099'}}"
 ALLOW = "otherwise: {T0: allow, T1: allow, T2: allow, T3: allow, unmapped: {read: allow, other: allow}}"
-POLICIES = [load([("law.yaml", written(RULES, mode=mode, otherwise=ALLOW))], CATALOG) for mode in ("enforce", "observe")]
-PORTS = ("resolver", "ledger", "observer", "clock", "journal")
+POLICIES = [
+    load([("law.yaml", written(RULES, mode=mode, otherwise=ALLOW, more=MOCKS))], CATALOG) for mode in ("enforce", "observe")
+]
+PORTS = ("resolver", "ledger", "desk", "switch", "mocks", "observer", "clock", "journal")
 
 HOSTS = st.sampled_from([b"api.crm.test", b"api.payments.test", b"API.crm.test", b"10.0.0.1", b"169.254.169.254", b"[::1]"])
 METHODS = st.sampled_from([b"GET", b"POST", b"DELETE", b"PATCH"])
@@ -84,6 +91,9 @@ class World:
                 monotonic=lambda: 0.0,
             ),
             "ledger": MemoryLedger(),
+            "desk": MemoryDesk(),
+            "switch": self,
+            "mocks": self,
             "observer": Tally(),
             "clock": self,
             "journal": self.journal,
@@ -92,13 +102,24 @@ class World:
             ports[port] = _Raises()
         if "journal" in broken:
             self.journal.fail("the disk is full")
-        self.gate = Gate(policy=policy, catalog=CATALOG, alarm=self, **ports)
+        self.gate = Gate(
+            ground=Ground(policy=policy, catalog=CATALOG), alarm=self, entropy=os.urandom, hold=timedelta(0), **ports
+        )
 
     def now(self):
         return datetime(2026, 1, 31, tzinfo=UTC)
 
     def monotonic(self):
         return 0.0
+
+    def steady(self):
+        return True
+
+    def halted(self, agent, services=()):
+        return None
+
+    async def way(self, service, mock):
+        return MOCK
 
     def raise_for(self, error, doing):
         self.told.append((error, doing))
@@ -121,8 +142,8 @@ def test_whatever_is_asked_and_whatever_breaks_only_what_is_on_record_is_let_out
     assert report.bad is None
     assert report.decisions <= 1
     match admission:
-        case Admitted(stamp=stamp, pin=pin, request=request):
-            assert not broken & {"resolver", "observer", "clock", "journal"}
+        case Admitted(stamp=stamp, pin=pin, request=request, mocked=mocked):
+            assert not broken & {"switch", "observer", "clock", "journal", "mocks" if mocked else "resolver"}
             assert report.open == {stamp.seq}
             assert (pin.name, pin.port) == (request.host, request.port)
         case Refused(reply=reply):

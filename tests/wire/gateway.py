@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import ssl
 import time
 import traceback
@@ -17,20 +19,24 @@ from wire.upstreams import Upstream
 
 from outgate.actions.catalog import Catalog
 from outgate.ca.authority import Authority, make_authority
-from outgate.gate import Gate
+from outgate.gate import Gate, Ground
+from outgate.halt import Halts
 from outgate.intake.agents import Agent
 from outgate.intake.destinations import Destination, Destinations, Fixed, Via
 from outgate.keys.ed25519 import SigningKey
+from outgate.keys.people import People
 from outgate.mitm.enforce import Outside
 from outgate.mitm.engine import Engine
 from outgate.mitm.link import Limits
 from outgate.net.lookup import Lookup
 from outgate.net.resolver import SystemResolver
 from outgate.net.upstream import UpstreamTrust
+from outgate.policy.decision import Reason
 from outgate.policy.load import load
+from outgate.ports import MockWay, NoWay, Pin
 from outgate.stores.files import FileJournal
 from outgate.stores.logs import receipts_of
-from outgate.stores.memory import MemoryLedger
+from outgate.stores.memory import MemoryDesk, MemoryLedger
 from outgate.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -57,6 +63,38 @@ class Clock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def steady(self) -> bool:
+        return True
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@dataclass
+class Switch:
+    """Who is halted: what a test says."""
+
+    halts: Halts = field(default_factory=Halts)
+
+    def halted(self, agent: Agent, services: Any = ()) -> Any:
+        return self.halts.covering(agent, services)
+
+
+@dataclass
+class Mocks:
+    """Where mocks are: by service, else all at one place. Nowhere, where a test says nothing."""
+
+    ways: dict[str, MockWay] = field(default_factory=dict)
+
+    async def way(self, service: str, mock: Any) -> MockWay | NoWay:
+        found = self.ways.get(service) or self.ways.get("default")
+        return found or NoWay(reason=Reason.UPSTREAM, tell="There is no sandbox for this.", why=f"no mock of {service}: {mock}")
+
+    def leads(self, service: str, port: int, host: str = "mock.test", prefix: str = "", *headers: tuple[str, str]) -> None:
+        """Have an upstream on loopback stand in for a service."""
+        pin = Pin(name=host, port=port, address="127.0.0.1", address_port=port)
+        self.ways[service] = MockWay(scheme="http", host=host, port=port, pin=pin, prefix=prefix, headers=headers)
+
 
 @dataclass
 class Alarm:
@@ -79,11 +117,19 @@ class Gateway:
     mode: str = "enforce"
     reads_bodies: bool = False
     policy_text: str | None = None
+    catalog: Catalog = field(default_factory=Catalog)
+    people: People = field(default_factory=People)
+    hold: timedelta = timedelta(0)
+    desk: Any = field(default_factory=MemoryDesk)
+    ledger: Any = field(default_factory=MemoryLedger)
+    switch: Any = field(default_factory=Switch)
+    mocks: Any = field(default_factory=Mocks)
     limits: Limits = field(default_factory=Limits)
     expects_alarms: bool = False
     proxies: dict[str, Via] = field(default_factory=dict)
     alarm: Alarm = field(default_factory=Alarm)
     upstreams: list[Upstream] = field(default_factory=list)
+    stand_ins: list[Upstream] = field(default_factory=list)
     unseen_ok: set[str] = field(default_factory=set)
     destinations: dict[str, Destination] = field(default_factory=dict)
     unreached: list[Any] = field(default_factory=list)
@@ -94,22 +140,24 @@ class Gateway:
         self.authority = make_authority(datetime.now(UTC))
         self.table = Destinations(by_pattern=self.destinations)
         text = self.policy_text or POLICY.format(mode=self.mode) + (READS_BODIES if self.reads_bodies else "")
-        catalog = Catalog()
         self.journal = FileJournal.open(self.folder / "state", writer="wire", key=SigningKey.from_seed(bytes(32)))
-        self.ledger = MemoryLedger()
         self.resolver = SystemResolver(
             destinations=self.table, lookup=Lookup(monotonic=time.monotonic), own=set(), fenced=False, monotonic=time.monotonic
         )
         self.observer = Metrics()
         self.gate = Gate(
-            policy=load([("wire.yaml", dedent(text))], catalog),
-            catalog=catalog,
+            ground=self.ground(text),
             journal=self.journal,
             ledger=self.ledger,
+            desk=self.desk,
+            switch=self.switch,
+            mocks=self.mocks,
             resolver=self.resolver,
             observer=self.observer,
             alarm=self.alarm,
             clock=Clock(),
+            entropy=os.urandom,
+            hold=self.hold,
         )
         trust = UpstreamTrust(bundle=self.pki.ca_file, destinations=self.table)
         outside = Outside(trust=trust.trust_for, credentials=self._credentials, unreached=self.unreached.append)
@@ -117,6 +165,11 @@ class Gateway:
         await self.engine.start()
         self.port = await self.engine.listen("127.0.0.1", 0, AGENT)
         return self
+
+    def ground(self, text: str) -> Ground:
+        """What a policy's text decides with: also for `self.gate.adopt`."""
+        policy = load([("wire.yaml", dedent(text))], self.catalog)
+        return Ground(policy=policy, catalog=self.catalog, people=self.people)
 
     @property
     def addon(self) -> Any:
@@ -142,6 +195,13 @@ class Gateway:
         self.upstreams.append(upstream)
         self.leads(host, upstream.port)
         return upstream
+
+    async def stand_in(self, service: str = "default", prefix: str = "") -> Upstream:
+        """Start a mock, and have that service's sandboxed requests go there."""
+        mock = await Upstream(certificate=None, alpn=("http/1.1",)).start()
+        self.stand_ins.append(mock)
+        self.mocks.leads(service, mock.port, "mock.test", prefix)
+        return mock
 
     def leads(self, host: str, port: int, **said: Any) -> None:
         route = Fixed(address=ip_address("127.0.0.1"), port=port)
@@ -172,7 +232,7 @@ class Gateway:
     async def stop(self) -> None:
         await self.engine.stop(timedelta(seconds=5))
         await self.journal.close()
-        for upstream in self.upstreams:
+        for upstream in (*self.upstreams, *self.stand_ins):
             await upstream.stop()
 
     @property
@@ -191,15 +251,19 @@ class Gateway:
 
     def check(self) -> None:
         """The oracle: what the upstreams saw is what was let out, one to one; each let-out decision has one outcome."""
-        out = {receipt["seq"]: receipt for receipt in self.decisions() if receipt["answer"] == "allow"}
+        out = {receipt["seq"]: receipt for receipt in self.decisions() if receipt["answer"] == "allow" or "mock" in receipt}
         ends = Counter(outcome["of"]["seq"] for outcome in self.outcomes())
         assert ends == Counter(list(out)), f"outcomes {ends} for decisions {sorted(out)}"
         results = {outcome["of"]["seq"]: outcome["result"] for outcome in self.outcomes()}
-        surely = Counter(d["request"]["sent"] for seq, d in out.items() if results[seq] == "executed")
-        perhaps = Counter(d["request"]["sent"] for seq, d in out.items() if results[seq] == "unknown")
+        real = {seq: decision for seq, decision in out.items() if "mock" not in decision}
+        surely = Counter(d["request"]["sent"] for seq, d in real.items() if results[seq] in {"executed", "withheld"})
+        perhaps = Counter(d["request"]["sent"] for seq, d in real.items() if results[seq] == "unknown")
         seen = Counter(request.digest for upstream in self.upstreams for request in upstream.seen)
         assert surely <= seen, f"executed, never seen: {surely - seen}"
         assert seen <= surely + perhaps, f"seen, never let out: {seen - surely - perhaps}"
+        played = sum(len(stand_in.seen) for stand_in in self.stand_ins)
+        answered = sum(results[seq] == "mocked" for seq in out.keys() - real.keys())
+        assert not self.stand_ins or answered <= played <= len(out) - len(real), f"mocks saw {played}, outcomes say {answered}"
         if not self.expects_alarms:
             assert not self.alarm.told, str(self.alarm)
 

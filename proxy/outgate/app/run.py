@@ -25,18 +25,22 @@ from outgate.fence.direct import relay
 from outgate.fence.linux import Fence
 from outgate.fence.plan import FencePlan, without_channels
 from outgate.fence.unfenced import Unfenced
-from outgate.gate import Gate
+from outgate.gate import Gate, Ground
 from outgate.intake.agents import AGENT_ID
 from outgate.net.lookup import Lookup
 from outgate.net.resolver import SystemResolver
 from outgate.net.upstream import UpstreamTrust, write_bundle
+from outgate.policy.decision import Reason
 from outgate.policy.effect import Mode
+from outgate.ports import NoWay
 from outgate.settings import state_folder
 from outgate.stores.adopt import adopt
+from outgate.stores.desk_sqlite import SqliteDesk
 from outgate.stores.files import FileJournal
 from outgate.stores.keyfile import receipts_key
 from outgate.stores.logs import check_log, log_folder, new_writer
 from outgate.stores.sqlite import SqliteLedger
+from outgate.stores.switch import SwitchFile
 from outgate.telemetry.exposition import exposed, place_of
 from outgate.telemetry.logs import LogAlarm, logging_to
 from outgate.telemetry.metrics import Metrics
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
     from outgate.intake.agents import Agent
     from outgate.keys.ed25519 import SigningKey
     from outgate.mitm.engine import Engine
+    from outgate.policy.rule import Mock
     from outgate.receipts.verify import LogReport
     from outgate.telemetry.exposition import Endpoint
 
@@ -288,17 +293,26 @@ class _Run:
     async def _gate(self, stack: AsyncExitStack, journal: FileJournal) -> Gate:
         ledger = SqliteLedger.open(self.found.state / "ledger.sqlite")
         stack.push_async_callback(ledger.close)
+        desk = SqliteDesk.open(self.found.state / "desk.sqlite")
+        stack.push_async_callback(desk.close)
         self.resolver = await self._resolver(stack)
-        return Gate(
-            policy=self.found.policy,
-            catalog=self.found.catalog,
+        gate = Gate(
+            ground=Ground(policy=self.found.policy, catalog=self.found.catalog),
             journal=journal,
             ledger=ledger,
+            desk=desk,
+            switch=SwitchFile.open(self.found.state),
+            mocks=_NoMocks(),
             resolver=self.resolver,
             observer=Observers((self.metrics, self.tally)),
             alarm=self.alarm,
             clock=self.clock,
+            entropy=entropy,
+            hold=self.found.settings.hold,
+            hardware_only=not self.command.fenced,
         )
+        stack.push_async_callback(gate.settled)
+        return gate
 
     async def _resolver(self, stack: AsyncExitStack) -> SystemResolver:
         lookup = Lookup(monotonic=self.clock.monotonic)
@@ -424,6 +438,17 @@ class _Run:
             await gate.note(what, self.agent, about)
         except UnavailableError as error:
             self.lost = self.lost or str(error)
+
+
+class _NoMocks:
+    """Nothing answers in anybody's stead."""
+
+    async def way(self, service: str, mock: Mock) -> NoWay:
+        return NoWay(
+            reason=Reason.DESTINATION,
+            tell="This may only be tried in a sandbox, and there is none for it, so it was not sent.",
+            why=f"nothing here answers for {service} ({mock.url or 'canned'})",
+        )
 
 
 def _about(attempt: Attempt) -> dict[str, Json]:

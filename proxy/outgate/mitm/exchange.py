@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.websocket import WebSocketData
 
-from outgate.gate import Admitted, Refused
+from outgate.gate import Admitted, Refused, Told
 from outgate.intake.request import BODY_HEAD, NoBody, Unreadable, UnreadBody, WholeBody
 from outgate.mitm import translate
 from outgate.mitm.enforce import BreachError, Failure
@@ -126,7 +126,7 @@ class Exchange(HttpStream):
                 self._end()
             case Admitted():
                 yield from self._send(content)
-            case Refused(reply=reply):
+            case Refused(reply=reply) | Told(reply=reply):
                 yield from self._answer(reply)
             case None:
                 raise BreachError("asked, and not answered")

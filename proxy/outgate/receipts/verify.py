@@ -307,7 +307,7 @@ def _account(report: LogReport, receipt: Receipt) -> None:
     match fields:
         case {"type": "decision", "answer": str(answer)}:
             report.decisions += 1
-            if answer == "allow":
+            if answer == "allow" or "mock" in fields:
                 report.open.add(receipt.seq)
         case {"type": "outcome", "of": {"writer": str(writer), "seq": int(seq)}, "result": str(result)}:
             report.outcomes += 1

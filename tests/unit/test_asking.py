@@ -1,0 +1,261 @@
+"""What people must approve: asked once, lifted by their signatures, for exactly one request, once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+
+from gated import CODER, World
+from signed import Signer, people
+
+from outgate.gate import Admitted, Refused, Told
+from outgate.intake.agents import Agent
+from outgate.intake.request import UnreadBody, WholeBody
+from outgate.policy.effect import Effect
+from outgate.receipts.receipt import Outcome, Result
+
+ANN, BEN = Signer("ann"), Signer("ben")
+POSTS = "- {id: posts, match: {method: POST}, effect: escalate, to: ops}"
+OPS = "approvers: {ops: {need: 2, of: [ann, ben], within: 2h}}"
+THING = "POST https://elsewhere.test/things"
+
+
+def world(**said):
+    return World(**{"rules": POSTS, "more": OPS, "people": people(ANN, BEN), **said})
+
+
+async def asked(world, content=b"one", **said):
+    return await world.ask(THING, WholeBody(content), **said)
+
+
+async def the_approval(world):
+    (found,) = await world.desk.still_open(world.clock.now())
+    return found
+
+
+async def approve(world, *signers, **said):
+    found = await the_approval(world)
+    for signer in signers:
+        await world.desk.vote(found.id, signer.vote(found, world.clock.now(), **said))
+    return found
+
+
+def types(world):
+    return [receipt["type"] for receipt in world.receipts]
+
+
+async def test_what_escalates_is_asked_of_people_and_refused_meanwhile():
+    it = world()
+    refused = await asked(it)
+    assert isinstance(refused, Refused)
+    assert (refused.reply.status, refused.decision.answer) == (403, Effect.ESCALATE)
+    found = await the_approval(it)
+    assert found.id.encode() in refused.reply.body
+    assert ("Retry-After", "60") in refused.reply.headers
+    assert types(it) == ["approval-asked", "decision"]
+    assert it.receipts[1]["approval"] == {"id": found.id, "used": False}
+    assert it.looked_up == []
+
+
+async def test_the_same_request_again_asks_nobody_again():
+    it = world()
+    for _ in range(3):
+        await asked(it)
+    await the_approval(it)
+    assert types(it).count("approval-asked") == 1
+
+
+async def test_another_body_is_another_question():
+    it = world()
+    await asked(it)
+    await asked(it, b"two")
+    assert len(await it.desk.still_open(it.clock.now())) == 2
+
+
+async def test_enough_signatures_let_the_identical_request_out_once():
+    it = world()
+    await asked(it)
+    found = await approve(it, ANN, BEN)
+    admitted = await asked(it)
+    assert isinstance(admitted, Admitted)
+    assert admitted.approval == found.id
+    assert it.receipts[-1]["approval"] == {"id": found.id, "used": True}
+    again = await asked(it)
+    assert isinstance(again, Refused), "the grant is spent"
+    assert types(it).count("approval-asked") == 2
+
+
+async def test_one_signature_of_two_lets_nothing_out():
+    it = world()
+    await asked(it)
+    await approve(it, ANN)
+    assert isinstance(await asked(it), Refused)
+
+
+async def test_a_grant_is_for_one_request_and_no_other():
+    it = world()
+    await asked(it)
+    await approve(it, ANN, BEN)
+    assert isinstance(await asked(it, b"other"), Refused)
+    assert isinstance(await asked(it, agent=Agent(id="other")), Refused)
+    assert isinstance(await asked(it), Admitted)
+
+
+async def test_fifty_identical_requests_race_for_one_grant_and_one_gets_it():
+    it = world()
+    await asked(it)
+    await approve(it, ANN, BEN)
+    admissions = await asyncio.gather(*(asked(it) for _ in range(50)))
+    assert [type(one) for one in admissions].count(Admitted) == 1
+
+
+async def test_a_denial_is_said_and_asks_nobody_again():
+    it = world()
+    await asked(it)
+    await approve(it, ANN, deny=True, why="not on a Friday")
+    refused = await asked(it)
+    assert isinstance(refused, Refused)
+    assert b"approval-denied" in refused.reply.body
+    assert types(it).count("approval-asked") == 1
+
+
+async def test_a_grant_whose_request_never_left_is_given_back():
+    it = world()
+    await asked(it)
+    await approve(it, ANN, BEN)
+    admitted = await asked(it)
+    it.gate.conclude(admitted, Outcome(result=Result.REFUSED, error="no connection"))
+    await it.gate.settled()
+    assert isinstance(await asked(it), Admitted)
+
+
+async def test_a_grant_whose_request_may_have_arrived_is_spent():
+    it = world()
+    await asked(it)
+    await approve(it, ANN, BEN)
+    it.gate.conclude(await asked(it), Outcome(result=Result.UNKNOWN))
+    await it.gate.settled()
+    assert isinstance(await asked(it), Refused)
+
+
+async def test_what_is_held_goes_out_when_people_have_signed():
+    it = world(hold=timedelta(seconds=30))
+    waiting = asyncio.create_task(asked(it))
+    while not await it.desk.still_open(it.clock.now()):
+        await asyncio.sleep(0)
+    await approve(it, ANN, BEN)
+    assert isinstance(await waiting, Admitted)
+    assert types(it) == ["approval-asked", "decision"]
+
+
+async def test_what_is_held_is_decided_again_when_the_policy_changes():
+    it = world(hold=timedelta(seconds=30))
+    waiting = asyncio.create_task(asked(it))
+    while not await it.desk.still_open(it.clock.now()):
+        await asyncio.sleep(0)
+    it.gate.adopt(it.ground(it.loaded("- {id: posts, match: {method: POST}, effect: block}")))
+    refused = await waiting
+    assert isinstance(refused, Refused)
+    assert refused.decision.answer is Effect.BLOCK
+
+
+async def test_a_grant_that_a_policy_asks_more_for_does_not_hold():
+    it = world(more="approvers: {ops: {need: 1, of: [ann, ben]}}")
+    await asked(it)
+    await approve(it, ANN)
+    it.more = OPS
+    it.gate.adopt(it.ground(it.loaded(POSTS)))
+    assert isinstance(await asked(it), Refused)
+
+
+async def test_a_grant_lifts_no_block():
+    it = world()
+    await asked(it)
+    await approve(it, ANN, BEN)
+    it.gate.adopt(it.ground(it.loaded(POSTS + "\n- {id: no, match: {host: elsewhere.test}, effect: block}")))
+    refused = await asked(it)
+    assert isinstance(refused, Refused)
+    assert refused.decision.answer is Effect.BLOCK
+
+
+async def test_who_left_the_people_signs_no_more():
+    it = world()
+    await asked(it)
+    await approve(it, ANN, BEN)
+    it.people = people(ANN)
+    it.gate.adopt(it.ground(it.policy))
+    assert isinstance(await asked(it), Refused)
+
+
+async def test_while_the_clock_is_not_sure_no_grant_is_used():
+    it = world()
+    await asked(it)
+    await approve(it, ANN, BEN)
+    it.clock.sure = False
+    assert isinstance(await asked(it), Refused)
+    it.clock.sure = True
+    assert isinstance(await asked(it), Admitted)
+
+
+async def test_a_body_too_large_for_people_is_refused_and_asks_nobody():
+    it = world()
+    refused = await it.ask(THING, UnreadBody(length=1 << 40, too_large=True))
+    assert isinstance(refused, Refused)
+    assert await it.desk.still_open(it.clock.now()) == []
+
+
+async def test_observing_asks_nobody():
+    it = world(mode="observe")
+    assert isinstance(await asked(it), Admitted)
+    assert await it.desk.still_open(it.clock.now()) == []
+
+
+async def test_an_agent_reads_how_its_own_approval_stands_and_nobody_elses():
+    it = world()
+    await asked(it)
+    found = await the_approval(it)
+    page = f"GET http://outgate.internal/approvals/{found.id}"
+    told = await it.ask(page)
+    assert isinstance(told, Told)
+    assert told.reply.status == 200
+    assert json.loads(told.reply.body)["state"] == "pending"
+    other = await it.ask(page, agent=Agent(id="other"))
+    assert isinstance(other, Told)
+    assert other.reply.status == 404
+    assert types(it) == ["approval-asked", "decision"], "asking how it stands is no decision"
+
+
+async def test_a_desk_that_is_lost_refuses():
+    it = world()
+    it.desk.fail("gone")
+    refused = await asked(it)
+    assert isinstance(refused, Refused)
+    assert refused.reply.status == 503
+
+
+async def test_a_limit_over_which_people_decide_is_lifted_by_them_and_counted():
+    it = world(rules="- {id: monthly, match: {method: POST}, limit: 1/month, effect: escalate, to: ops}")
+    assert isinstance(await asked(it, b"first"), Admitted)
+    assert isinstance(await asked(it), Refused)
+    await approve(it, ANN, BEN)
+    assert isinstance(await asked(it), Admitted)
+    assert isinstance(await asked(it, b"third"), Refused)
+
+
+async def test_what_escalates_charges_its_limits_only_when_the_grant_is_used():
+    it = world(rules=POSTS + "\n- {id: daily, match: {method: POST}, limit: 1/day, effect: block}")
+    for _ in range(3):
+        refused = await asked(it)
+        assert refused.decision.answer is Effect.ESCALATE
+        await it.gate.settled()
+    await approve(it, ANN, BEN)
+    assert isinstance(await asked(it), Admitted)
+    await it.gate.settled()
+    assert (await asked(it, b"two")).decision.answer is Effect.BLOCK
+
+
+async def test_the_agent_is_who_asks():
+    it = world()
+    await asked(it, agent=CODER)
+    assert (await the_approval(it)).agent == "coder"
