@@ -61,12 +61,16 @@ def params_of(actions: Iterable[Action], path: str) -> Iterator[dict[str, Json]]
 
 
 def _param(name: str, action: Action, shown: frozenset[str]) -> Json:
-    value = None if action.service in _DYNAMIC else _value(name, action.params[name], shown)
-    return {"name": masked(name)} | ({} if value is None else {"value": value})
+    said: dict[str, Json] = {"name": masked(name)}
+    if action.service in _DYNAMIC:
+        return said
+    given = action.params[name]
+    value = _value(name, given, shown)
+    return said if value is None and not isinstance(given, int | Money) else said | {"value": value}
 
 
 def _value(name: str, value: Param, shown: frozenset[str]) -> Json:
-    """None: it is not written down."""
+    """None: it is not written down; that of a number means that it is too large for a receipt."""
     match value:
         case bool():
             return value

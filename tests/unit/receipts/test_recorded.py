@@ -65,6 +65,11 @@ def test_what_a_receipt_can_not_hold_is_only_named(value: Any) -> None:
     assert said(tools=value) == {"tools": None}
 
 
+def test_a_number_that_is_too_large_is_told_from_a_text() -> None:
+    (found,) = params_of([action("s.op", params={"amount": Money(minor=2**60, currency="GBP"), "text": "x"})], "/")
+    assert found["params"] == [{"name": "amount", "value": None}, {"name": "text"}]
+
+
 def test_a_tools_arguments_are_only_named() -> None:
     assert said("mcp.tools/call:pay", "/mcp", model="gpt", pin=1234) == {"model": None, "pin": None}
 
