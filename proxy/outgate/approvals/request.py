@@ -83,10 +83,10 @@ def _parts(request: Request, content: bytes) -> list[bytes] | None:
     The boundary stands nowhere but in delimiters: else a lenient server would find other parts behind another boundary.
     """
     kinds = [value for name, value in request.headers if name in {"content-type", "content-encoding"}]
-    if len(kinds) != 1 or not kinds[0].lower().startswith("multipart/") or kinds[0].lower().count("boundary") != 1:
+    if len(kinds) != 1 or not kinds[0].lower().startswith("multipart/"):
         return None
     found = _BOUNDARY.search(kinds[0])
-    if found is None:
+    if found is None or "boundary" in (kinds[0][: found.start()] + kinds[0][found.end() :]).lower():
         return None
     boundary = (found[1] or found[2]).encode()
     opening, between, closing = (b"--%s\r\n", b"\r\n--%s\r\n", b"\r\n--%s--")
@@ -99,7 +99,7 @@ def _parts(request: Request, content: bytes) -> list[bytes] | None:
 
 
 def _without_boundary(value: str) -> str:
-    return _BOUNDARY.sub("boundary", value)
+    return _BOUNDARY.sub("boundary", value, count=1)
 
 
 def _joined(parts: list[bytes]) -> str:

@@ -74,7 +74,7 @@ def _authorization(value: str) -> str:
 def _parameters(said: str) -> list[tuple[str, str]] | None:
     """Name and value of each (RFC 9110, section 11.2); None for what is not a list of them from end to end."""
     found = list(_PARAMETER.finditer(said))
-    return [(one[1], one[2]) for one in found] if "".join(one[0] for one in found) == said else None
+    return [(one[1], one[2]) for one in found] if said and "".join(one[0] for one in found) == said else None
 
 
 def _signer(value: str) -> str | None:
