@@ -78,7 +78,7 @@ def approval(
 ) -> Approval:
     given: dict[str, Any] = {"id": "abcd-efgh-2345", "nonce": "00" * 16, "now": NOW, "policy": "sha256:" + "0" * 64} | changed
     return draft(
-        request_digest=request_digest(agent.id, request) or "",
+        request_digest=given.pop("request_digest", None) or request_digest(agent.id, request) or "",
         request=request,
         agent=agent,
         decision=decision or stopped(),
