@@ -28,12 +28,13 @@ def boom(*_, **__):
 
 
 BEFORE = (
-    *("client_connected", "http_connect", "tls_clienthello", "alpn", "requestheaders", "request", "server_connect"),
+    *("client_connected", "identify", "http_connect", "tls_clienthello", "alpn", "requestheaders", "request", "server_connect"),
     *("server_connected", "tls_start_server", "tls_established_server", "request_leaves"),
 )
 AFTER = ("responseheaders", "response")
 ELSEWHERE = {
     "gathering": "only where bodies are read: below",
+    "unreadable": "test_many_agents",
     "tunnel_refused": "test_tunnels",
     "tls_failed_client": "test_tunnels",
     "speaks_h2": "below",

@@ -66,7 +66,7 @@ async def test_a_client_that_leaves_before_anything_was_sent_leaves_an_abandoned
         await asked.wait()
         client.writer.transport.abort()
     async with asyncio.timeout(20):
-        while not all(handler._link.gone for handler in gateway.engine._handlers["coder"]):
+        while not all(handler._link.gone for handler in gateway.engine._all()):
             await asyncio.sleep(0)
     decide.set()
     assert await ended(gateway) == [("abandoned", None)]
@@ -100,7 +100,7 @@ async def test_a_client_that_leaves_while_we_connect_leaves_an_abandoned_one(gat
     gateway.leads("api.test", server.sockets[0].getsockname()[1])
     async with await gateway.https() as client:
         await client.request("GET", "/a", "api.test")
-        (handler,) = gateway.engine._handlers["coder"]
+        (handler,) = gateway.engine._all()
         async with asyncio.timeout(20):
             while len(handler.transports) < 2:
                 await asyncio.sleep(0)
@@ -245,7 +245,7 @@ async def test_more_clients_than_allowed_are_dropped(make):
         async with await gateway.plain() as three:
             assert await three.rest() == b""
     async with asyncio.timeout(20):
-        while gateway.engine._handlers["coder"]:
+        while gateway.engine._all():
             await asyncio.sleep(0)
     async with await gateway.plain() as four:
         assert (await four.tunnel("api.test", 443)).status == 200

@@ -189,7 +189,7 @@ async def test_a_client_that_leaves_before_it_said_hello_is_nothing_to_note(gate
         assert (await wire.tunnel("api.test", 443)).status == 200
         await wire.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
     async with asyncio.timeout(20):
-        while gateway.engine._handlers["coder"]:
+        while gateway.engine._all():
             await asyncio.sleep(0)
     await gateway.stop()
     assert gateway.events("trust-failed") == []

@@ -225,7 +225,7 @@ async def test_an_upstream_that_closed_an_idle_connection_is_connected_again(gat
             assert (await client.answer()).body == b"ok"
             upstream.drop_all()
             async with asyncio.timeout(20):
-                while len(next(iter(gateway.engine._handlers["coder"])).transports) > 1:
+                while len(next(iter(gateway.engine._all())).transports) > 1:
                     await asyncio.sleep(0)
     assert upstream.accepted == 3
 

@@ -184,7 +184,7 @@ async def test_no_message_is_kept(gateway):
     for _ in range(50):
         await socket.send(we.Message(data=os.urandom(10 * KIB)))
         await socket.receive()
-    (handler,) = gateway.engine._handlers["coder"]
+    (handler,) = gateway.engine._all()
     (stream,) = handler.layer.child_layer.streams.values()
     assert stream.flow.websocket.messages == []
 

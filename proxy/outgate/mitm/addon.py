@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections import OrderedDict
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from outgate.answer.render import render
 from outgate.answer.reply import Refusal
-from outgate.gate import Opening
+from outgate.gate import Opening, Refused
 from outgate.intake.request import NoBody, Unreadable, UnreadBody
 from outgate.mitm import translate
+from outgate.mitm.allowance import Allowance, size_of
 from outgate.mitm.enforce import BreachError, Call, Failure, check_pass, conclude, unfinished
 from outgate.mitm.leaves import leaf_name
 from outgate.mitm.streams import Budget, Gathering
+from outgate.policy.decision import Reason, refusal
 from outgate.receipts.receipt import Result
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from outgate.answer.reply import Reply
     from outgate.intake.request import Tunnel
+    from outgate.mitm.doors import Doors, TurnedAway
     from outgate.mitm.enforce import Judge, Outside, Way
     from outgate.mitm.link import Limits, Link
     from outgate.mitm.notes import Notes
@@ -42,29 +47,45 @@ _TOLD: Final = {
     Failure.MALFORMED: "The request was sent, and the upstream's answer is malformed: it may have acted on it.",
     Failure.SWITCHED: "The request was sent, and the upstream switched to a protocol that nobody asked for.",
 }
+_TOO_MANY: Final = (
+    "So many of this agent's requests were refused lately that no more are recorded. Stop, and read what was refused."
+)
 _BODY_AND_NONE: Final = Unreadable(status=400, why="The request declares a body and ends without one.")
 
 
 class Addon:
     """One method a point. What raises in any of them aborts the connection: see `handler.py`."""
 
-    def __init__(self, *, gate: Judge, outside: Outside, handshakes: Handshakes, notes: Notes, limits: Limits) -> None:
+    def __init__(  # noqa: PLR0913  # what the points share
+        self, *, gate: Judge, outside: Outside, handshakes: Handshakes, notes: Notes, doors: Doors, limits: Limits
+    ) -> None:
         self.handshakes = handshakes
+        self.doors = doors
         self._outside = outside
         self._gate = gate
         self._notes = notes
         self._limits = limits
         self._budget = Budget(limits.bodies)
+        self._allowance = Allowance(bytes=limits.refusals)
         self._h2: OrderedDict[tuple[str, int], None] = OrderedDict()
 
     # the client's connection
 
     def client_connected(self, link: Link) -> None:
-        """A client is there. Whose it is follows from where it came in, and from nothing that it says."""
+        """A client is there. Whose it is follows from where it came in, or from what it proves, and from nothing else."""
+
+    def identify(self, link: Link, request: http.Request) -> TurnedAway | None:
+        """Tell whose a request is that came outside of tunnels. None: known; nothing else happens to it before that."""
+        return self.doors.identify(link, request.headers.fields)
+
+    def unreadable(self, link: Link, problem: Unreadable) -> Reply:
+        """Something that is no request came from somebody whom nobody knows."""
+        return self.doors.unreadable(link, problem)
 
     def client_disconnected(self, link: Link) -> None:
         """Give every admission that is still open its outcome."""
         self._budget.give(link, link.gathered)
+        self.doors.leave(link)
         errors = []
         for call in tuple(link.calls):
             try:
@@ -119,6 +140,9 @@ class Addon:
         else:
             opening = self._gate.open(raw, link.agent)
         call = Call(link=link, raw=raw, opening=opening, ended=ended, length=length)
+        if (wait := self._allowance.wait(link.agent.id, time.monotonic())) > 0:
+            self._refuse_unrecorded(call, wait)
+            return call
         too_large = length is not None and length > self._limits.body
         if ended:
             call.body = NoBody()
@@ -134,7 +158,12 @@ class Addon:
         """Decide. What comes back is an admission, with its receipt on disk, or a refusal."""
         if call.body is None:
             raise BreachError("decided before its body was there")
-        call.open_way(await self._gate.admit(call.opening, call.body))
+        if call.admission is not None:
+            return
+        admission = await self._gate.admit(call.opening, call.body)
+        if isinstance(admission, Refused):
+            self._allowance.spend(call.link.agent.id, size_of(admission.decision, len(call.raw.target)), time.monotonic())
+        call.open_way(admission)
         if call.link.gone:
             self.client_left(call)
 
@@ -224,6 +253,18 @@ class Addon:
     def websocket_end(self, call: Call) -> None:
         """It is over."""
         conclude(self._gate, call, Result.EXECUTED)
+
+    def _refuse_unrecorded(self, call: Call, wait: float) -> None:
+        """Refuse without asking the gate, whose every answer takes room on the disk. It is counted, and the count recorded."""
+        agent = call.link.agent
+        self._notes.add("unrecorded", agent, why="refusals")
+        opening = replace(call.opening, wants_body=False)
+        said = Refusal(
+            status=429, answer="throttle", kind="over-limit", tell=_TOO_MANY, receipt="", retry_after=timedelta(seconds=wait)
+        )
+        reply = render(said, opening.reading)
+        call.opening, call.body = opening, NoBody() if call.ended else UnreadBody(length=call.length)
+        call.admission = Refused(reply=reply, decision=refusal(Reason.AGENT, _TOO_MANY), stamp=None)
 
     def _remember_h2(self, way: Way) -> None:
         self._h2[way.host, way.port] = None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from outgate.errors import UnavailableError
 from outgate.gate import Admitted, Opening
 from outgate.intake.agents import Agent
+from outgate.intake.credentials import Agents
 from outgate.intake.reading import read
 from outgate.intake.request import Request
 from outgate.mitm.addon import Addon
+from outgate.mitm.doors import Doors
 from outgate.mitm.enforce import Outside
 from outgate.mitm.handler import Handler
 from outgate.mitm.link import Link
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
     from outgate.mitm.tls import Handshakes
     from outgate.receipts.receipt import Outcome
 
-_BREAKS = ("requestheaders", "request", "server_connect", "server_connected", "request_leaves")
-"""Before the decision, in it, in the pass, on the connection, in the layer that writes: each raises once."""
+_BREAKS = ("identify", "requestheaders", "request", "server_connect", "server_connected", "request_leaves")
+"""At the door, before the decision, in it, in the pass, on the connection, in the layer that writes: each raises once."""
 _PATIENCE = 5.0
 _AGENT = Agent(id="canary")
 
@@ -62,12 +65,19 @@ async def _probe(port: int, point: str | None, handshakes: Handshakes, limits: L
     told = _Told()
     judge = _LetsOut(port)
     notes = Notes(gate=judge, alarm=told)
-    addon = Addon(gate=judge, outside=Outside(trust=_nobody), handshakes=handshakes, notes=notes, limits=limits)
+    addon = Addon(
+        gate=judge,
+        outside=Outside(trust=_nobody),
+        handshakes=handshakes,
+        notes=notes,
+        doors=Doors(notes=notes, limits=limits, agents=Agents(), monotonic=time.monotonic),
+        limits=limits,
+    )
     if point is not None:
         setattr(addon, point, _break)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await Handler(reader, writer, link=Link(agent=_AGENT), addon=addon, limits=limits, alarm=told).run()
+        await Handler(reader, writer, link=Link(door=_AGENT, known=_AGENT), addon=addon, limits=limits, alarm=told).run()
 
     server = await _loopback(accept)
     try:
@@ -149,5 +159,5 @@ class _LetsOut:
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:
         """Nothing is recorded of a test."""
 
-    async def note(self, what: str, agent: Agent, about: Mapping[str, Json]) -> None:
+    async def note(self, what: str, agent: Agent | None, about: Mapping[str, Json]) -> None:
         """Nothing is recorded of a test."""

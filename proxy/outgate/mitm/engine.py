@@ -1,4 +1,4 @@
-"""The engine: listeners bound to agents, over mitmproxy's layers, closed by construction and proven so at every start."""
+"""The engine: listeners, over mitmproxy's layers, closed by construction and proven so at every start."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import gc
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy import http
 from mitmproxy.net import tls as net_tls
 
 from outgate.errors import ConfigError, UnavailableError
+from outgate.intake.agents import Agent
+from outgate.intake.credentials import Agents
 from outgate.mitm.addon import Addon
 from outgate.mitm.canary import check_that_it_fails_closed
+from outgate.mitm.doors import Doors
 from outgate.mitm.handler import READ, Handler
 from outgate.mitm.link import Limits, Link
 from outgate.mitm.notes import Notes
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from outgate.intake.agents import Agent
+    from outgate.mitm.doors import Door
     from outgate.mitm.enforce import Judge, Outside
     from outgate.mitm.leaves import Authority
     from outgate.ports import Alarm
@@ -37,12 +41,13 @@ _PATIENCE = 15.0
 
 
 class Engine:
-    """Carries the traffic of any number of agents. Each listener belongs to one of them: who connects there is that agent.
+    """Carries the traffic of any number of agents.
 
-    `authority` signs what agents see.
+    A listener belongs to one agent, and who connects there is that; or to all that `agents` holds, each of which proves who
+    it is. `authority` signs what agents see.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a composition point
         self,
         *,
         gate: Judge,
@@ -50,14 +55,23 @@ class Engine:
         outside: Outside,
         alarm: Alarm,
         limits: Limits | None = None,
+        agents: Agents | None = None,
     ) -> None:
         self._alarm = alarm
         self._limits = limits or Limits()
         self._handshakes = Handshakes(authority, outside.trust)
         self._notes = Notes(gate=gate, alarm=alarm)
-        self._addon = Addon(gate=gate, outside=outside, handshakes=self._handshakes, notes=self._notes, limits=self._limits)
+        self._doors = Doors(notes=self._notes, limits=self._limits, agents=agents or Agents(), monotonic=time.monotonic)
+        self._addon = Addon(
+            gate=gate,
+            outside=outside,
+            handshakes=self._handshakes,
+            notes=self._notes,
+            doors=self._doors,
+            limits=self._limits,
+        )
         self._listeners: list[asyncio.Server] = []
-        self._handlers: dict[str, set[Handler]] = {}
+        self._handlers: dict[Link, Handler] = {}
         self._started = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -76,24 +90,39 @@ class Engine:
         gc.freeze()  # what is there now stays: collections need not look at it again
         self._started = True
 
-    async def listen(self, host: str, port: int, agent: Agent) -> int:
-        """Listen for an agent. Gives the port. Raises UnavailableError where that can't be had."""
+    async def listen(self, host: str, port: int, door: Door) -> int:
+        """Listen for whoever the door is for. Gives the port. Raises UnavailableError where that can't be had."""
         try:
-            server = await asyncio.start_server(self._acceptor(agent), host, port, limit=READ, backlog=_BACKLOG)
+            server = await asyncio.start_server(self._acceptor(door), host, port, limit=READ, backlog=_BACKLOG)
         except OSError as error:
             raise UnavailableError(f"can't listen on {host}:{port}: {error.strerror or error}; choose another port") from error
         self._listeners.append(server)
         number: int = server.sockets[0].getsockname()[1]
         return number
 
-    async def serve_on(self, sock: socket.socket, agent: Agent) -> None:
-        """Serve an agent on a listening socket that was made elsewhere: in another network namespace, perhaps."""
-        self._listeners.append(await asyncio.start_server(self._acceptor(agent), sock=sock, limit=READ, backlog=_BACKLOG))
+    async def serve_on(self, sock: socket.socket, door: Door) -> None:
+        """Serve on a listening socket that was made elsewhere: in another network namespace, perhaps."""
+        self._listeners.append(await asyncio.start_server(self._acceptor(door), sock=sock, limit=READ, backlog=_BACKLOG))
+
+    def adopt(self, agents: Agents) -> int:
+        """Let in these from now on. Whoever is here and may no longer be is dropped, mid-byte; gives how many clients.
+
+        All others go on, each as the agent that is written down now.
+        """
+        outdated = self._doors.adopt(agents)
+        for link in outdated:
+            self._handlers[link].abort()
+        return len(outdated)
 
     @property
     def clients(self) -> int:
         """Connections of agents, open now."""
-        return len(self._all())
+        return len(self._handlers)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents that have a connection open."""
+        return self._doors.inside
 
     @property
     def upstreams(self) -> int:
@@ -102,7 +131,7 @@ class Engine:
 
     def abort(self, agent: str) -> int:
         """Drop every connection of one agent, now, mid-byte. Gives how many clients that were."""
-        handlers = tuple(self._handlers.get(agent, ()))
+        handlers = [handler for link, handler in self._handlers.items() if link.known is not None and link.known.id == agent]
         for handler in handlers:
             handler.abort()
         return len(handlers)
@@ -130,29 +159,45 @@ class Engine:
             self._alarm.raise_for(error, "waiting for the last decisions")
 
     def _all(self) -> tuple[Handler, ...]:
-        return tuple(handler for handlers in self._handlers.values() for handler in handlers)
+        return tuple(self._handlers.values())
 
-    def _acceptor(self, agent: Agent) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], asyncio.Future[None]]:
+    def _acceptor(self, door: Door) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], asyncio.Future[None]]:
         if not self._started:
             raise UnavailableError("the engine was not started: it has not shown that it fails closed")
-        handlers = self._handlers.setdefault(agent.id, set())
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if len(handlers) >= self._limits.connections:
+            link = Link(door=door, peer=_address_of(writer.get_extra_info("peername")))
+            if self._is_full(door):
                 writer.transport.abort()
                 return
-            link = Link(agent=agent)
             handler = Handler(reader, writer, link=link, addon=self._addon, limits=self._limits, alarm=self._alarm)
-            handlers.add(handler)
+            self._handlers[link] = handler
             self._empty.clear()
+            late = asyncio.get_running_loop().call_later(self._limits.stranger.total_seconds(), self._give_up_on, link)
             try:
+                if (longest := self._doors.arrive(link)) is not None:
+                    self._give_up_on(longest)
                 await handler.run()
             finally:
-                handlers.discard(handler)
-                if not any(self._handlers.values()):
+                late.cancel()
+                del self._handlers[link]
+                if not self._handlers:
                     self._empty.set()
 
         return accept  # type: ignore[return-value]  # a coroutine function is what start_server wants
+
+    def _is_full(self, door: Door) -> bool:
+        return isinstance(door, Agent) and self._doors.count(door.id) >= self._limits.connections
+
+    def _give_up_on(self, link: Link) -> None:
+        """Nobody knows who it is, and others wait."""
+        if link.known is None and (handler := self._handlers.get(link)) is not None:
+            handler.abort()
+
+
+def _address_of(peername: Any) -> str:
+    """Give a peer's address; a Unix socket's has none."""
+    return str(peername[0]) if isinstance(peername, tuple) and peername else ""
 
 
 def _make_cheaper() -> None:

@@ -24,6 +24,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Connection, Http1Server, make_body_reader
 
 from outgate.intake.request import Tunnel, Unreadable
+from outgate.mitm.doors import TurnedAway
 from outgate.mitm.enforce import BreachError
 from outgate.mitm.heads import (
     END_OF_HEAD,
@@ -36,13 +37,14 @@ from outgate.mitm.heads import (
     response_head,
     tunnel_of,
 )
-from outgate.mitm.translate import unparsed
+from outgate.mitm.translate import reply_response, unparsed
 from outgate.mitm.wire import Becomes, RefusedHead, SpeaksHttp2, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
 
+    from outgate.answer.reply import Reply
     from outgate.mitm.link import Limits
 
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -133,6 +135,7 @@ class AgentHttp1(_Bounded, Http1Server):
         super().__init__(context)
         self._unread = False
         self._given = b""
+        self._turned: tuple[http.Request, Reply] | None = None
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if self.state == self.done:
@@ -154,6 +157,8 @@ class AgentHttp1(_Bounded, Http1Server):
         match self._understood():
             case None:
                 return
+            case (http.Request() as asked, TurnedAway() as turned):
+                yield from self._turn_away(asked, turned)
             case Unreadable() as problem:
                 yield from self._refuse(problem)
             case Tunnel() as tunnel:
@@ -172,10 +177,13 @@ class AgentHttp1(_Bounded, Http1Server):
         inside_tls = tunnel is not None and tunnel.tls
         return inside_tls and self.stream_id == 1 and bytes(self.buf).startswith(_PREFACE)
 
-    def _understood(self) -> tuple[http.Request, int | None] | Tunnel | Unreadable | None:
+    def _understood(self) -> tuple[http.Request, int | TurnedAway | None] | Tunnel | Unreadable | None:
         head = self._head()
         if head is None or isinstance(head, Unreadable):
             return head
+        wire = wire_of(self.context)
+        if wire.link.tunnel is None and (turned := wire.addon.identify(wire.link, head)) is not None:
+            return head, turned
         if head.data.method == b"CONNECT" and wire_of(self.context).link.tunnel is None:
             return tunnel_of(head)
         size = body_size(head)
@@ -194,13 +202,57 @@ class AgentHttp1(_Bounded, Http1Server):
         self.buf.maybe_extract_at_most(end.end())
         return parse_head(data[start : end.end()])
 
+    def _turn_away(self, asked: http.Request, turned: TurnedAway) -> CommandGenerator[None]:
+        """Say who may come in, in a while; until then nothing more is understood. Its body is not read, so it ends with that."""
+        self._unread = body_size(asked) != 0
+        self._last = turned.closes or self._unread or closes(asked.data.http_version, asked.headers.fields)
+        self._turned = asked, turned.reply()
+        self.state = self.turning_away
+        if turned.delay:
+            yield commands.RequestWakeup(turned.delay)
+        else:
+            yield from self.turning_away(events.Start())
+
+    def turning_away(self, event: events.Event) -> CommandGenerator[None]:
+        match event:
+            case events.DataReceived():
+                self._pipelined(len(self.buf))
+            case events.ConnectionClosed():
+                self.state = self.done
+                yield commands.CloseConnection(self.conn)
+            case _:
+                assert self._turned is not None
+                yield from self._say_who(*self._turned)
+
+    def _say_who(self, asked: http.Request, reply: Reply) -> CommandGenerator[None]:
+        response, body = reply_response(reply, asked, close=self._last)
+        yield commands.SendData(self.conn, response_head(response) + body)
+        self._turned = None
+        if self._last:
+            self.state, self._unread = self.done, True
+            yield from self.hang_up()
+            return
+        self.state = self.read_headers
+        yield from self.next_exchange()
+
     def _refuse(self, problem: Unreadable) -> CommandGenerator[None]:
         """Let it be refused. Where the next request would begin is not known: there is none."""
+        if wire_of(self.context).link.known is None:
+            yield from self._refuse_stranger(problem)
+            return
         self.request = unparsed()
         self._unread = self._last = True
         yield ReceiveHttp(RefusedHead(self.stream_id, self.request, end_stream=True, problem=problem))
         yield ReceiveHttp(RequestEndOfMessage(self.stream_id))
         yield from self.mark_done(request=True)
+
+    def _refuse_stranger(self, problem: Unreadable) -> CommandGenerator[None]:
+        """Nobody knows who sent what is no request: there is nothing to decide, and nobody to record it of."""
+        wire = wire_of(self.context)
+        response, body = reply_response(wire.addon.unreadable(wire.link, problem), unparsed(), close=True)
+        self.state, self._unread = self.done, True
+        yield commands.SendData(self.conn, response_head(response) + body)
+        yield from self.hang_up()
 
     def _become(self, tunnel: Tunnel) -> CommandGenerator[None]:
         wire = wire_of(self.context)

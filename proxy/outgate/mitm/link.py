@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from outgate.mitm.enforce import BreachError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from outgate.intake.agents import Agent
     from outgate.intake.request import Tunnel
+    from outgate.mitm.doors import Door
     from outgate.mitm.enforce import Call
 
 KIB = 1024
@@ -38,10 +41,16 @@ class Limits:
     message: int = 16 * MIB
     """One WebSocket message."""
     connections: int = 1024
-    """Clients at once, per listener."""
+    """Clients at once, per agent."""
+    strangers: int = 256
+    """Clients at once of whom nobody knows yet who they are; one more, and the one who has waited longest is dropped."""
     upstreams: int = 100
     """Upstream connections at once, per client connection."""
+    refusals: int = 16 * MIB
+    """What the receipts of one agent's refusals may take in an hour."""
     idle: timedelta = timedelta(minutes=15)
+    stranger: timedelta = timedelta(seconds=30)
+    """How long a client may take to say who it is."""
     connect: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
@@ -53,11 +62,18 @@ class Limits:
 class Link:
     """State of one client connection. `calls` are admitted and owe their outcome; `gone` when the client is.
 
+    It came in by `door` from `peer`. `known` is whose it is, once that is; until then it was `asked` so many times, and
+    `refused` if what it showed was not good enough.
+
     `queued` and `pipelined` came in and wait; `room` is set when less does. `congested` are peers that don't take what is
     written to them; `pressed` says whether an upstream must not be read on.
     """
 
-    agent: Agent
+    door: Door
+    peer: str = ""
+    known: Agent | None = None
+    asked: int = 0
+    refused: bool = False
     tunnel: Tunnel | None = None
     calls: set[Call] = field(default_factory=set)
     gone: bool = False
@@ -67,6 +83,13 @@ class Link:
     room: asyncio.Event = field(default_factory=asyncio.Event)
     congested: set[Connection] = field(default_factory=set)
     pressed: Callable[[Connection], bool] = lambda _connection: False
+
+    @property
+    def agent(self) -> Agent:
+        """Whose it is. Raises BreachError where nobody knows: then nothing may happen here but being asked."""
+        if self.known is None:
+            raise BreachError("a client that nobody knows")
+        return self.known
 
     @property
     def waiting(self) -> int:

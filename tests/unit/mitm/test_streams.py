@@ -13,7 +13,7 @@ from outgate.mitm.streams import Budget, Download, Gathering, Upload
 
 
 def link() -> Link:
-    return Link(agent=Agent(id="a"))
+    return Link(door=Agent(id="a"))
 
 
 @given(st.lists(st.binary(max_size=20)))
