@@ -69,6 +69,7 @@ class Asking:
             policy=case.ground.policy.digest,
             panels=panels_of(case.ground.policy, case.decision),
             now=case.facts.now,
+            hardware_only=self.hardware_only,
         )
         asked = await self.desk.ask(drafted)
         return asked, asked.id == name

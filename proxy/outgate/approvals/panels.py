@@ -1,4 +1,4 @@
-"""Panels: whom a decision asks, and whether what they once said is still enough."""
+"""Panels: whom a decision asks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from outgate.actions.action import Action
-    from outgate.approvals.approval import Approval
     from outgate.policy.decision import Decision, Match
     from outgate.policy.rule import Policy
 
@@ -32,11 +31,6 @@ def panels_of(policy: Policy, decision: Decision) -> tuple[Panel, ...]:
                 for name in _asked(policy, match, verdict.action):
                     asked.setdefault(name, set()).add(match.rule)
     return tuple(_panel(policy, name, rules) for name, rules in sorted(asked.items()))
-
-
-def covers(approval: Approval, needed: Iterable[Panel]) -> bool:
-    """Whether an approval asked at least for what is needed now: a policy may have changed since."""
-    return all(any(_covers(had, one) for had in approval.panels) for one in needed)
 
 
 def _asked(policy: Policy, match: Match, action: Action) -> Iterable[str]:
@@ -57,8 +51,3 @@ def _panel(policy: Policy, name: str, rules: set[str]) -> Panel:
         return Panel(name=ANYONE, need=1, of=(EVERYBODY,), within=WITHIN, rules=named)
     said = policy.approvers[name]
     return Panel(name=name, need=said.need, of=said.of, within=said.within, owner=said.owner, rules=named)
-
-
-def _covers(had: Panel, needed: Panel) -> bool:
-    same = set(had.of) == set(needed.of) and had.need >= needed.need
-    return same and (needed.owner or not had.owner) and set(needed.rules) <= set(had.rules)

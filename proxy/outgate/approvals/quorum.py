@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from outgate.approvals.approval import State
-from outgate.approvals.statement import NAMESPACE, to_sign
+from outgate.approvals.statement import NAMESPACE, to_sign, wants_hardware
 from outgate.errors import EvidenceError
 from outgate.keys import ssh
 
@@ -83,7 +83,7 @@ def judge(approval: Approval, people: People, now: datetime, *, hardware_only: b
     2. its person is known, is not the agent, and stands on a panel;
     3. it was received between asking and expiry;
     4. its signature is whole, for our namespace, by a key that is this person's now and nobody else's;
-    5. with `hardware_only`, an approval's key is in a device that was touched;
+    5. with `hardware_only`, or where the statement says so, an approval's key is in a device that was touched;
     6. the signature holds over this statement with this very decision in it.
 
     One denial that counts ends it, also that of the agent's owner. A grant can be used until it expires: after that
@@ -122,15 +122,15 @@ class _Bench:
     def __init__(self, approval: Approval, people: People, *, hardware_only: bool) -> None:
         self._approval = approval
         self._people = people
-        self._hardware_only = hardware_only
         self._keys = _holders(people)
         self._eligible = {panel: self._able(panel) for panel in approval.panels}
         self._listed = people.among(who for panel in approval.panels for who in panel.of)
         try:
             self._messages = {deny: to_sign(approval, deny=deny) for deny in (False, True)}
+            self._hardware_only = hardware_only or wants_hardware(approval)
             self._unbound = ""
         except EvidenceError as error:
-            self._messages, self._unbound = {}, str(error)
+            self._messages, self._hardware_only, self._unbound = {}, True, str(error)
 
     def wrong(self, vote: Vote) -> tuple[Wrong, str] | None:
         """Why a vote does not count; None where it does."""

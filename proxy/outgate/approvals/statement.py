@@ -48,10 +48,11 @@ def draft(  # noqa: PLR0913  # everything that a person is told before signing
     policy: str,
     panels: tuple[Panel, ...],
     now: datetime,
+    hardware_only: bool = False,
 ) -> Approval:
     """Write what people will sign. It expires with the shortest time that a panel gives. Raises ValueError without panels.
 
-    In whole seconds, so that no store rounds what was signed.
+    In whole seconds, so that no store rounds what was signed. `hardware_only`: what `judge` will ask of an approval's key.
     """
     asked = now.astimezone(UTC).replace(microsecond=0)
     expires = asked + min(panel.within for panel in panels)
@@ -66,6 +67,7 @@ def draft(  # noqa: PLR0913  # everything that a person is told before signing
         "policy": policy,
         "asked": _when(asked),
         "expires": _when(expires),
+        "hardware": hardware_only,
         **_request(request),
         "why": text(decision.why, 1024),
         "tell": text(decision.tell, 512),
@@ -125,6 +127,8 @@ class Shown:
     why: str
     tell: str
     panels: tuple[Panel, ...]
+    hardware: bool
+    """Only keys in devices that somebody touches count: an agent without a fence could use any other."""
 
 
 def shown(approval: Approval) -> Shown:
@@ -146,7 +150,13 @@ def shown(approval: Approval) -> Shown:
         why=said.text("why"),
         tell=said.text("tell"),
         panels=approval.panels,
+        hardware=said.claim("hardware"),
     )
+
+
+def wants_hardware(approval: Approval) -> bool:
+    """Whether what is signed says that only hardware keys count. Raises EvidenceError as `shown` does."""
+    return _Fields(_bound(approval)).claim("hardware")
 
 
 # writing

@@ -193,6 +193,13 @@ def test_where_only_hardware_counts_other_keys_do_not():
     assert both.state is State.GRANTED
 
 
+def test_where_the_statement_asks_for_hardware_nobody_has_to_say_it_again():
+    asked = approval(hardware_only=True)
+    assert wrongs(stands(asked, vote(asked, "alice"))) == [Wrong.HARDWARE]
+    touched = vote(asked, "alice", by=TOUCHED["alice"]), vote(asked, "bob", by=TOUCHED["bob"])
+    assert stands(asked, *touched).state is State.GRANTED
+
+
 def test_where_only_hardware_counts_any_key_may_deny():
     assert stands(ASKED, vote(ASKED, "alice", deny=True), hardware_only=True).state is State.DENIED
 
