@@ -9,15 +9,15 @@ import re
 import shutil
 from collections import Counter
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from outgate.app.clock import SystemClock
-from outgate.app.grounds import entropy, grounds
+from outgate.app.grounds import grounds
 from outgate.app.installation import installation, names
+from outgate.app.parts import Parts
 from outgate.ca.authority import make_authority
 from outgate.ca.trust import Spot, environment, trust_files
 from outgate.errors import ConfigError, UnavailableError
@@ -25,40 +25,29 @@ from outgate.fence.direct import relay
 from outgate.fence.linux import Fence
 from outgate.fence.plan import FencePlan, without_channels
 from outgate.fence.unfenced import Unfenced
-from outgate.gate import Gate, Ground
 from outgate.intake.agents import AGENT_ID
-from outgate.net.lookup import Lookup
-from outgate.net.resolver import SystemResolver
-from outgate.net.upstream import UpstreamTrust, write_bundle
-from outgate.policy.decision import Reason
 from outgate.policy.effect import Mode
-from outgate.ports import NoWay
 from outgate.settings import state_folder
-from outgate.stores.adopt import adopt
-from outgate.stores.desk_sqlite import SqliteDesk
-from outgate.stores.files import FileJournal
 from outgate.stores.keyfile import receipts_key
-from outgate.stores.logs import check_log, log_folder, new_writer
-from outgate.stores.sqlite import SqliteLedger
-from outgate.stores.switch import SwitchFile
+from outgate.stores.logs import check_log
 from outgate.telemetry.exposition import exposed, place_of
-from outgate.telemetry.logs import LogAlarm, logging_to
+from outgate.telemetry.logs import logging_to
 from outgate.telemetry.metrics import Metrics
-from outgate.telemetry.tally import Observers, Tally
+from outgate.telemetry.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from outgate.app.clock import SystemClock
     from outgate.app.grounds import Grounds
     from outgate.ca.authority import Authority
     from outgate.digest import Json
     from outgate.fence.command import Command
     from outgate.fence.startup import Planted
     from outgate.fence.watch import Attempt, Watch
+    from outgate.gate import Gate
     from outgate.intake.agents import Agent
     from outgate.keys.ed25519 import SigningKey
-    from outgate.mitm.engine import Engine
-    from outgate.policy.rule import Mock
     from outgate.receipts.verify import LogReport
     from outgate.telemetry.exposition import Endpoint
 
@@ -243,27 +232,39 @@ class _Run:
     metrics: Metrics
     tally: Tally = field(default_factory=Tally)
     around: Counter[Attempt] = field(default_factory=Counter)
-    clock: SystemClock = field(default_factory=SystemClock)
-    alarm: LogAlarm = field(init=False)
-    resolver: SystemResolver = field(init=False)
     lost: str = ""
+    parts: Parts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.alarm = LogAlarm(self.metrics)
+        self.parts = Parts(
+            found=self.found,
+            key=self.key,
+            metrics=self.metrics,
+            fenced=self.command.fenced,
+            hardware_only=not self.command.fenced,
+            watched=(self.tally,),
+        )
+        if not self.command.fenced:  # a fence's listener has an address that means something else out here
+            self.parts.own.add(self.command.listener.getsockname()[:2])
+
+    @property
+    def clock(self) -> SystemClock:
+        return self.parts.clock
 
     async def live(self, opening: Callable[[Begun], None]) -> RunReport:
         began = self.clock.monotonic()
         async with AsyncExitStack() as stack:
-            journal = await self._journal(stack)
-            gate = await self._gate(stack, journal)
             authority = make_authority(self.clock.now())
-            engine = await self._engine(stack, gate, authority)
-            await self._serve(stack, engine)
+            await self._show(stack)
+            await self.parts.build(stack, authority)
+            gc.enable()
+            gate, journal = self.parts.gate, self.parts.journal
+            await self._serve(stack)
             await gate.note("start", self.agent, self._facts())
             opening(self._begun())
             self._release(authority)
             code = await self._attended(gate)
-            await engine.stop(GRACE)
+            await self.parts.engine.stop(GRACE)
             planted = await self._sweep(gate)
             await self._note(gate, "stop", {"code": code, "around": self.around.total()})
         return RunReport(
@@ -280,84 +281,12 @@ class _Run:
             lost=self.lost,
         )
 
-    # what the gate stands on
-
-    async def _journal(self, stack: AsyncExitStack) -> FileJournal:
-        now = self.clock.now()
-        writer = new_writer(now, entropy(4))
-        journal = FileJournal.open(self.found.state, writer=writer, key=self.key, committed=self.metrics.committed)
-        stack.push_async_callback(journal.close)
-        await adopt(journal, log_folder(self.found.state), own=journal.writer, key=self.key.public, now=now)
-        return journal
-
-    async def _gate(self, stack: AsyncExitStack, journal: FileJournal) -> Gate:
-        ledger = SqliteLedger.open(self.found.state / "ledger.sqlite")
-        stack.push_async_callback(ledger.close)
-        desk = SqliteDesk.open(self.found.state / "desk.sqlite")
-        stack.push_async_callback(desk.close)
-        self.resolver = await self._resolver(stack)
-        gate = Gate(
-            ground=Ground(policy=self.found.policy, catalog=self.found.catalog),
-            journal=journal,
-            ledger=ledger,
-            desk=desk,
-            switch=SwitchFile.open(self.found.state),
-            mocks=_NoMocks(),
-            resolver=self.resolver,
-            observer=Observers((self.metrics, self.tally)),
-            alarm=self.alarm,
-            clock=self.clock,
-            entropy=entropy,
-            hold=self.found.settings.hold,
-            hardware_only=not self.command.fenced,
-        )
-        stack.push_async_callback(gate.settled)
-        return gate
-
-    async def _resolver(self, stack: AsyncExitStack) -> SystemResolver:
-        lookup = Lookup(monotonic=self.clock.monotonic)
-        stack.callback(lookup.close)
-        own: set[tuple[str, int]] = set()
-        if not self.command.fenced:  # a fence's listener has an address that means something else out here
-            own.add(self.command.listener.getsockname()[:2])
+    async def _show(self, stack: AsyncExitStack) -> None:
         if self.metrics_at:
-            own.update(await stack.enter_async_context(exposed(self.metrics_at, self.metrics, lambda: True)))
-        return SystemResolver(
-            destinations=self.found.destinations,
-            lookup=lookup,
-            own=own,
-            fenced=self.command.fenced,
-            monotonic=self.clock.monotonic,
-        )
+            self.parts.own.update(await stack.enter_async_context(exposed(self.metrics_at, self.metrics, lambda: True)))
 
-    async def _engine(self, stack: AsyncExitStack, gate: Gate, authority: Authority) -> Engine:
-        from outgate.mitm.enforce import Outside  # here: mitmproxy takes a second to import, and the fence comes first
-        from outgate.mitm.engine import Engine
-        from outgate.mitm.link import Limits
-
-        table = self.found.destinations
-        bundle = write_bundle(self.found.state / "trust", self.found.roots)
-        engine = Engine(
-            gate=gate,
-            authority=authority,
-            outside=Outside(
-                trust=UpstreamTrust(bundle=bundle, destinations=table).trust_for,
-                credentials=table.credentials,
-                unreached=self.resolver.failed,
-                untrusted=lambda _host: self.metrics.untrusted("upstream"),
-            ),
-            alarm=self.alarm,
-            limits=replace(Limits(), body=self.found.settings.body_limit),
-        )
-        await engine.start()
-        gc.enable()
-        self.metrics.connections("client", lambda: engine.clients)
-        self.metrics.connections("upstream", lambda: engine.upstreams)
-        stack.push_async_callback(engine.stop, timedelta(0))
-        return engine
-
-    async def _serve(self, stack: AsyncExitStack, engine: Engine) -> None:
-        await engine.serve_on(self.command.listener.dup(), self.agent)  # each side closes its own
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        await self.parts.engine.serve_on(self.command.listener.dup(), self.agent)  # each side closes its own
         for port, listeners in self.command.directs.items():
             for listener in listeners:
                 server = await relay(listener.dup(), port)
@@ -413,7 +342,7 @@ class _Run:
             watching.cancel()
             await asyncio.wait({watching})
             if not watching.cancelled() and (error := watching.exception()) is not None:
-                self.alarm.raise_for(error, "watching the fence")
+                self.parts.alarm.raise_for(error, "watching the fence")
             for attempt in watch.read():  # what came last
                 await self._went_around(gate, attempt)
 
@@ -438,17 +367,6 @@ class _Run:
             await gate.note(what, self.agent, about)
         except UnavailableError as error:
             self.lost = self.lost or str(error)
-
-
-class _NoMocks:
-    """Nothing answers in anybody's stead."""
-
-    async def way(self, service: str, mock: Mock) -> NoWay:
-        return NoWay(
-            reason=Reason.DESTINATION,
-            tell="This may only be tried in a sandbox, and there is none for it, so it was not sent.",
-            why=f"nothing here answers for {service} ({mock.url or 'canned'})",
-        )
 
 
 def _about(attempt: Attempt) -> dict[str, Json]:

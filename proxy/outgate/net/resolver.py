@@ -78,6 +78,10 @@ class SystemResolver:
         except UnavailableError as error:
             return NoWay(reason=Reason.UPSTREAM, tell=f"{str(error)[:1].upper()}{str(error)[1:]}.", why=str(error))
 
+    def adopt(self, destinations: Destinations) -> None:
+        """Go by this table from now on."""
+        self._destinations = destinations
+
     def failed(self, pin: Pin) -> None:
         """Nothing answered there: prefer another address of the same name for a while."""
         if len(self._failed) >= _REMEMBERED:

@@ -1,0 +1,183 @@
+"""What `run` and `serve` have in common: a gate built from what people wrote, up to an engine that is ready to listen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from outgate.app.clock import SystemClock
+from outgate.app.grounds import entropy
+from outgate.gate import Gate, Ground
+from outgate.net.lookup import Lookup
+from outgate.net.resolver import SystemResolver
+from outgate.net.upstream import UpstreamTrust, write_bundle
+from outgate.policy.decision import Reason
+from outgate.ports import NoWay
+from outgate.stores.adopt import adopt
+from outgate.stores.desk_sqlite import SqliteDesk
+from outgate.stores.files import FileJournal
+from outgate.stores.logs import log_folder, new_writer
+from outgate.stores.sqlite import SqliteLedger
+from outgate.stores.switch import SwitchFile
+from outgate.telemetry.logs import LogAlarm
+from outgate.telemetry.tally import Observers
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+    from pathlib import Path
+
+    from outgate.app.grounds import Grounds
+    from outgate.ca.authority import Authority
+    from outgate.intake.credentials import Agents
+    from outgate.keys.ed25519 import SigningKey
+    from outgate.mitm.engine import Engine
+    from outgate.net.upstream import Trust
+    from outgate.policy.rule import Mock
+    from outgate.ports import Observer
+    from outgate.telemetry.metrics import Metrics
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Parts:
+    """One gate. What it is given here is what it stands on; the rest it is built of, and closes with the stack.
+
+    `fenced`: who asks is in a network of its own. `watched`: who is told what happens, besides `metrics`. `own`: the
+    addresses on which this gate listens, where no request is ever sent; read at every look-up.
+    """
+
+    found: Grounds
+    key: SigningKey
+    metrics: Metrics
+    fenced: bool = False
+    hardware_only: bool = False
+    agents: Agents | None = None
+    watched: tuple[Observer, ...] = ()
+    clock: SystemClock = field(default_factory=SystemClock)
+    own: set[tuple[str, int]] = field(default_factory=set)
+    alarm: LogAlarm = field(init=False)
+    journal: FileJournal = field(init=False)
+    ledger: SqliteLedger = field(init=False)
+    desk: SqliteDesk = field(init=False)
+    switch: SwitchFile = field(init=False)
+    resolver: SystemResolver = field(init=False)
+    gate: Gate = field(init=False)
+    engine: Engine = field(init=False)
+    _bundle: Path = field(init=False)
+    _trust: UpstreamTrust = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.alarm = LogAlarm(self.metrics)
+
+    async def build(self, stack: AsyncExitStack, authority: Authority) -> None:
+        """Build all of it, the log first, and prove that it fails closed. Nothing listens yet.
+
+        Raises ConfigError and UnavailableError; what was built by then closes with the stack.
+        """
+        await self._open_journal(stack)
+        state = self.found.state
+        self.ledger = SqliteLedger.open(state / "ledger.sqlite")
+        stack.push_async_callback(self.ledger.close)
+        self.desk = SqliteDesk.open(state / "desk.sqlite")
+        stack.push_async_callback(self.desk.close)
+        self.switch = SwitchFile.open(state)
+        self.resolver = self._resolver(stack)
+        self.gate = self._gate()
+        stack.push_async_callback(self.gate.settled)
+        self.engine = await self._engine(authority)
+        stack.push_async_callback(self.engine.stop, timedelta(0))
+
+    def adopt(self, found: Grounds, agents: Agents | None = None) -> int:
+        """Go on with what people wrote since: all of it, in one turn of the loop. Gives how many clients had to go.
+
+        `found` was read and found good, whole. What was let out goes on as it was decided.
+        """
+        self.found = found
+        self._trust = UpstreamTrust(bundle=self._bundle, destinations=found.destinations)
+        self.resolver.adopt(found.destinations)
+        self.gate.adopt(_ground(found))
+        if agents is None:
+            return 0
+        self.agents = agents
+        return self.engine.adopt(agents)
+
+    async def _open_journal(self, stack: AsyncExitStack) -> None:
+        now = self.clock.now()
+        writer = new_writer(now, entropy(4))
+        self.journal = FileJournal.open(self.found.state, writer=writer, key=self.key, committed=self.metrics.committed)
+        stack.push_async_callback(self.journal.close)
+        await adopt(self.journal, log_folder(self.found.state), own=self.journal.writer, key=self.key.public, now=now)
+
+    def _resolver(self, stack: AsyncExitStack) -> SystemResolver:
+        lookup = Lookup(monotonic=self.clock.monotonic)
+        stack.callback(lookup.close)
+        return SystemResolver(
+            destinations=self.found.destinations,
+            lookup=lookup,
+            own=self.own,
+            fenced=self.fenced,
+            monotonic=self.clock.monotonic,
+        )
+
+    def _gate(self) -> Gate:
+        return Gate(
+            ground=_ground(self.found),
+            journal=self.journal,
+            ledger=self.ledger,
+            desk=self.desk,
+            switch=self.switch,
+            mocks=_NoMocks(),
+            resolver=self.resolver,
+            observer=Observers((self.metrics, *self.watched)),
+            alarm=self.alarm,
+            clock=self.clock,
+            entropy=entropy,
+            hold=self.found.settings.hold,
+            hardware_only=self.hardware_only,
+        )
+
+    async def _engine(self, authority: Authority) -> Engine:
+        from outgate.mitm.enforce import Outside  # here: mitmproxy takes a second to import, and the fence comes first
+        from outgate.mitm.engine import Engine
+        from outgate.mitm.link import Limits
+
+        self._bundle = write_bundle(self.found.state / "trust", self.found.roots)
+        self._trust = UpstreamTrust(bundle=self._bundle, destinations=self.found.destinations)
+        engine = Engine(
+            gate=self.gate,
+            authority=authority,
+            outside=Outside(
+                trust=self._trusted,
+                credentials=self._credentials,
+                unreached=self.resolver.failed,
+                untrusted=lambda _host: self.metrics.untrusted("upstream"),
+            ),
+            alarm=self.alarm,
+            limits=replace(Limits(), body=self.found.settings.body_limit),
+            agents=self.agents,
+        )
+        await engine.start()
+        self.metrics.connections("client", lambda: engine.clients)
+        self.metrics.connections("upstream", lambda: engine.upstreams)
+        return engine
+
+    def _trusted(self, host: str) -> Trust:
+        return self._trust.trust_for(host)
+
+    def _credentials(self, host: str) -> str:
+        return self.found.destinations.credentials(host)
+
+
+def _ground(found: Grounds) -> Ground:
+    return Ground(policy=found.policy, catalog=found.catalog)
+
+
+class _NoMocks:
+    """Nothing answers in anybody's stead."""
+
+    async def way(self, service: str, mock: Mock) -> NoWay:
+        return NoWay(
+            reason=Reason.DESTINATION,
+            tell="This may only be tried in a sandbox, and there is none for it, so it was not sent.",
+            why=f"nothing here answers for {service} ({mock.url or 'canned'})",
+        )
