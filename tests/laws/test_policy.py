@@ -9,10 +9,11 @@ from policies import CATALOG, GET, NOON, OPERATIONS, OTHERWISE, facts
 
 from outgate.actions.action import Access, Action, Confidence, Money, Tier
 from outgate.intake.agents import Agent
-from outgate.policy.decide import Circumstances, decide, holds
+from outgate.policy.decide import Circumstances, decide, decide_answer, discharged, holds, raised, reads_answer
 from outgate.policy.decision import Decision, Reason
 from outgate.policy.effect import EFFECTS, Effect, Mode
-from outgate.policy.facts import Facts
+from outgate.policy.facts import Answered, Facts
+from outgate.policy.limits import Hold
 from outgate.policy.load import load
 from outgate.policy.matching import MATCH, Erred
 from outgate.policy.rule import Policy
@@ -281,3 +282,157 @@ def test_the_index_leaves_no_rule_out_that_matches(written, action, at):
 def test_an_agent_reads_no_rule_id(action):
     policy = made([(7, "effect: block")])
     assert "r7" not in decide(policy, (replace(action, service="s", operation="o", resource=""),), facts()).tell
+
+
+# limits
+
+SOME = st.lists(st.booleans(), min_size=12, max_size=12)
+
+
+def chosen(these, flags):
+    return [one for one, flag in zip(these, flags, strict=False) if flag]
+
+
+@given(WRITTEN, OTHERWISES, ACTIONS, SITUATIONS, SOME)
+def test_a_limit_that_is_over_never_loosens(written, otherwise, acts, at, flags):
+    decision = decide(made(numbered(written), otherwise), acts, at)
+    after = raised(decision, chosen(decision.charges, flags))
+    assert after.answer >= decision.answer
+    assert after.would >= decision.would
+    assert bool(after.tell) == after.answer.restricts
+
+
+@given(WRITTEN, OTHERWISES, ACTIONS, SITUATIONS, SOME, st.randoms())
+def test_limits_have_no_order(written, otherwise, acts, at, flags, random):
+    decision = decide(made(numbered(written), otherwise), acts, at)
+    over = chosen(decision.charges, flags)
+    one_by_one = decision
+    random.shuffle(over)
+    for charge in over:
+        one_by_one = raised(one_by_one, [charge])
+    assert one_by_one == raised(decision, reversed(over)) == raised(raised(decision, over), over)
+
+
+@given(WRITTEN, OTHERWISES, ACTIONS, SITUATIONS)
+def test_over_all_its_limits_a_policy_is_as_strict_as_without_limits(written, otherwise, acts, at):
+    policy = made(numbered(written), otherwise)
+    unlimited = replace(policy, rules=tuple(replace(rule, limit=None) for rule in policy.rules))
+    decision = decide(policy, acts, at)
+    assert raised(decision, decision.charges).answer >= decide(unlimited, acts, at).answer
+    assert decision.answer <= raised(decision, decision.charges).answer
+
+
+@given(WRITTEN, OTHERWISES, ACTIONS, SITUATIONS)
+def test_a_charge_is_of_something_and_binds_where_its_rule_is_enforced(written, otherwise, acts, at):
+    policy = made(numbered(written), otherwise)
+    rules = {rule.id: rule for rule in policy.rules}
+    for charge in decide(policy, acts, at).charges:
+        assert charge.amount >= 1
+        assert charge.limit == rules[charge.match.rule].limit
+        assert (charge.hold is Hold.BINDING) == (charge.match.mode is Mode.ENFORCE)
+        assert charge.verdicts
+
+
+# approvals
+
+NAMES = st.frozensets(st.sampled_from(["otherwise", *(f"r{number}" for number in range(6))]))
+
+
+def lifted(match, names):
+    return match.rule in names and match.effect is Effect.ESCALATE and match.mode is Mode.ENFORCE
+
+
+@given(WRITTEN, OTHERWISES, ACTIONS, SITUATIONS, SOME, NAMES)
+def test_an_approval_never_goes_below_what_it_does_not_name(written, otherwise, acts, at, flags, names):
+    decision = decide(made(numbered(written), otherwise), acts, at)
+    decision = raised(decision, chosen(decision.charges, flags))
+    after = discharged(decision, names, "a")
+    left = [
+        match.effect
+        for verdict in decision.verdicts
+        for match in verdict.matches
+        if match.mode is Mode.ENFORCE and not lifted(match, names)
+    ]
+    if acts:
+        assert after.answer is max(left, default=Effect.ALLOW)
+        assert after.answer <= decision.answer
+    else:
+        assert after == decision
+
+
+@given(WRITTEN, OTHERWISES, ACTIONS, SITUATIONS, NAMES, NAMES)
+def test_approvals_have_no_order(written, otherwise, acts, at, names, others):
+    decision = decide(made(numbered(written), otherwise), acts, at)
+    both = discharged(decision, names | others, "a")
+    assert discharged(discharged(decision, names, "a"), others, "a") == both
+    assert discharged(discharged(decision, others, "a"), names, "a") == both
+
+
+@given(WRITTEN, OTHERWISES, ACTIONS, SITUATIONS, SOME)
+def test_an_approval_of_nothing_changes_nothing(written, otherwise, acts, at, flags):
+    decision = decide(made(numbered(written), otherwise), acts, at)
+    decision = raised(decision, chosen(decision.charges, flags))
+    assert replace(discharged(decision, frozenset(), "a"), approval="") == decision
+
+
+# on whom
+
+
+@given(WRITTEN, OTHERWISES, ACTIONS, SITUATIONS)
+def test_on_an_observed_agent_nothing_is_enforced_and_everything_is_seen(written, otherwise, acts, at):
+    policy = made(numbered(written), otherwise)
+    observed = decide(policy, acts, replace(at, agent=replace(at.agent, observe=True)))
+    decision = decide(policy, acts, at)
+    assert observed.answer is Effect.ALLOW or observed.reason is Reason.CANNOT_DECIDE
+    assert observed.would == decision.would
+    assert not any(charge.hold is Hold.BINDING for charge in observed.charges)
+
+
+@given(st.lists(rules(effects=RESTRICTIVE), max_size=5), st.integers(1, 99), st.integers(1, 100), ACTIONS, SITUATIONS)
+def test_rolling_out_further_never_loosens(written, percent, more, acts, at):
+    def rolled(to):
+        return [(number, f"{rule}, rollout: {min(100, to)}") for number, rule in numbered(written)]
+
+    less, further = decide(made(rolled(percent)), acts, at), decide(made(rolled(percent + more)), acts, at)
+    assert less.answer <= further.answer
+    assert less.would == further.would
+
+
+# answers
+
+OF_ANSWERS = st.tuples(
+    MATCHES,
+    st.sampled_from(["when", "unless"]),
+    st.sampled_from(
+        [
+            *("response.rows > 10", "response.status >= 400 || response.size > 5", '"secret" in response.data'),
+            *('agent.team == "sales" && response.rows > 1', "agent.age < days(7)", "response.rows / response.size > 1"),
+        ]
+    ),
+    MODES,
+).map(lambda said: f"phase: response, match: {said[0]}, {said[1]}: {said[2]!r}, mode: {said[3]}, effect: block")
+ANSWERED = st.builds(
+    Answered,
+    status=st.integers(100, 599),
+    rows=st.none() | st.integers(0, 20),
+    data=st.none() | DATA,
+    size=st.none() | st.integers(0, 9),
+)
+
+
+@given(WRITTEN, st.lists(OF_ANSWERS, max_size=4), ACTIONS, SITUATIONS, ANSWERED)
+def test_what_may_be_withheld_is_known_before_it_is_there(written, of_answers, acts, at, answered):
+    policy = made(numbered([*written, *of_answers]))
+    decision = decide(policy, acts, at)
+    after = decide_answer(policy, decision, at, answered)
+    assert after.answer in {Effect.ALLOW, Effect.BLOCK}
+    assert after.answer <= after.would
+    assert bool(after.tell) == after.answer.restricts
+    if acts and after.would.restricts:
+        assert reads_answer(policy, decision, at)
+
+
+@given(WRITTEN, st.lists(OF_ANSWERS, max_size=4), ACTIONS, SITUATIONS)
+def test_rules_of_answers_change_no_decision_on_a_request(written, of_answers, acts, at):
+    policy = made(numbered([*written, *of_answers]))
+    assert decide(policy, acts, at) == decide(made(numbered(written)), acts, at)

@@ -187,11 +187,11 @@ def reads(text: str, names: Mapping[str, Name]) -> frozenset[str]:
     return frozenset(known for _, path in _paths(text) if (known := _known(path, names)) is not None)
 
 
-def params_in(text: str) -> Iterator[Complaint]:
-    """Every parameter that a condition names, where it stands; the message is its name."""
+def said_of(group: str, text: str) -> Iterator[Complaint]:
+    """Every name of a group (`params`, `response`) in a condition, where it stands; the message is the rest of the name."""
     for at, path in _paths(text):
         root, _, rest = path.partition(".")
-        if root == "params" and rest:
+        if root == group and rest:
             line, column = _place(text, at)
             yield Complaint(line=line, column=column, message=rest.partition(".")[0])
 

@@ -12,14 +12,14 @@ from outgate.policy.limits import Hold
 from outgate.policy.matching import MATCH, NO_MATCH, Erred
 from outgate.policy.meter import Take, charges, spoken, take
 from outgate.policy.rule import OTHERWISE
-from outgate.policy.tell import default_tell
+from outgate.policy.tell import default_tell, withheld_tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from outgate.actions.action import Action
     from outgate.policy.conditions import Activation, Condition, Language
-    from outgate.policy.facts import Facts
+    from outgate.policy.facts import Answered, Facts
     from outgate.policy.index import Candidate
     from outgate.policy.limits import Charge
     from outgate.policy.matching import Test, Truth
@@ -73,6 +73,22 @@ def discharged(decision: Decision, rules: frozenset[str], approval: str) -> Deci
     )
     forced = (replace(one, hold=Hold.FORCED) if _escalated(one.match, rules) else one for one in decision.charges)
     return _decided(verdicts, tuple(forced), approval)
+
+
+def reads_answer(policy: Policy, decision: Decision, facts: Facts) -> bool:
+    """Whether some rule may withhold the answer: all of it must be read before the client gets any of it."""
+    return any(_may_withhold(policy, verdict.action, facts) for verdict in decision.verdicts)
+
+
+def decide_answer(policy: Policy, decision: Decision, facts: Facts, answered: Answered) -> Decision:
+    """Decide on the answer to a request that was let out: block withholds it. It has happened, and `tell` says so."""
+    if not decision.verdicts:
+        return refusal(Reason.CANNOT_DECIDE, NO_ACTION, why="an answer to no action")
+    at = replace(facts, answered=answered)
+    verdicts = tuple(_answer_verdict(policy, verdict.action, at) for verdict in decision.verdicts)
+    made = _decided(verdicts, (), decision.approval)
+    first = next((verdict.action for verdict in verdicts if verdict.answer.restricts), None)
+    return made if first is None else replace(made, tell=withheld_tell(_said(made.answer, verdicts), first))
 
 
 class Circumstances:
@@ -137,6 +153,18 @@ def _verdict(policy: Policy, action: Action, facts: Facts, number: int, takes: l
         mode = Mode.OBSERVE if facts.agent.observe else policy.mode
         matches.append(Match(rule=OTHERWISE, effect=Effect.ALLOW, mode=mode))
     return _reckoned(action, tuple(matches))
+
+
+def _may_withhold(policy: Policy, action: Action, facts: Facts) -> bool:
+    """Before there is an answer, what it says can't be told: a rule that certainly does not hold without it never will."""
+    at = Circumstances(policy, action, facts)
+    return any(_holds(one.rule, one.tests, at) is not NO_MATCH for one in policy.answers.candidates(action))
+
+
+def _answer_verdict(policy: Policy, action: Action, facts: Facts) -> Verdict:
+    at, takes = Circumstances(policy, action, facts), list[Take]()
+    found = (_match(one, at, 0, takes) for one in policy.answers.candidates(action))
+    return _reckoned(action, tuple(sorted(filter(None, found), key=_rule_of)))
 
 
 def _rule_of(match: Match) -> tuple[bool, str, str, int]:
@@ -210,9 +238,15 @@ def _decided(verdicts: tuple[Verdict, ...], charges: tuple[Charge, ...], approva
 
 
 def _tell(answer: Effect, verdicts: tuple[Verdict, ...]) -> str:
-    """What the rules that made the answer say, each sentence once; where they say nothing, what was refused and what helps."""
+    """What the rules that made the answer say; where they say nothing, what was refused and what helps."""
     if not answer.restricts:
         return ""
+    strictest = next(verdict for verdict in verdicts if verdict.answer is answer)
+    return _said(answer, verdicts) or default_tell(answer, strictest.action)
+
+
+def _said(answer: Effect, verdicts: tuple[Verdict, ...]) -> str:
+    """The sentences of the rules that made the answer, each once."""
     strictest = [verdict for verdict in verdicts if verdict.answer is answer]
     said = {
         match.tell: None
@@ -220,7 +254,7 @@ def _tell(answer: Effect, verdicts: tuple[Verdict, ...]) -> str:
         for match in verdict.matches
         if match.tell and match.effect is answer and match.mode is Mode.ENFORCE
     }
-    return " ".join(list(said)[:_MOST_TOLD]) or default_tell(answer, strictest[0].action)
+    return " ".join(list(said)[:_MOST_TOLD])
 
 
 def _why(verdicts: tuple[Verdict, ...]) -> str:

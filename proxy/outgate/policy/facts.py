@@ -13,22 +13,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """`now` is aware. `agent.since` may be None: then a rule that reads `agent.age` errs, and its error restricts.
-
-    `unread`: the body was wanted and is not there, or not all of it. `data` is missing then, and so is what the action does
-    not already say (`params`, `resource`): reading what is missing is an error. `unsteady`: the clock stepped, and what
-    depends on the time of day or on ages can't be told.
-    """
-
-    now: datetime
-    agent: Agent
-    request: Request
-    unread: bool = False
-    unsteady: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """What an upstream answered, where a rule decides on that. None of a thing: it can't be told, and reading it is an error."""
 
@@ -38,6 +22,23 @@ class Answered:
     data: frozenset[str] | None = None
     size: int | None = None
     """Bytes of the body, decoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """`now` is aware. `agent.since` may be None: then a rule that reads `agent.age` errs, and its error restricts.
+
+    `unread`: the body was wanted and is not there, or not all of it. `data` is missing then, and so is what the action does
+    not already say (`params`, `resource`): reading what is missing is an error. `unsteady`: the clock stepped, and what
+    depends on the time of day or on ages can't be told. `answered` is there where an answer is decided on.
+    """
+
+    now: datetime
+    agent: Agent
+    request: Request
+    unread: bool = False
+    unsteady: bool = False
+    answered: Answered | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

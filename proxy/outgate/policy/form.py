@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Tier
 from outgate.inspect.secrets import SECRET, UNREADABLE
-from outgate.policy.effect import Effect, Mode
+from outgate.policy.effect import Effect, Mode, Phase
 from outgate.policy.hours import CLOCK_FORM, DAYS_FORM
 from outgate.policy.matching import KEYS
 from outgate.policy.meter import PER
@@ -82,9 +82,8 @@ RULE = Table(
         "mode": _mode,
         "phase": Words(
             "phase",
-            ("request",),
+            tuple(Phase),
             later={
-                "response": "answers are not decided on yet, so this would never withhold one",
                 "stream": "messages are not decided on yet, so this would never stop one",
             },
         ),
@@ -138,6 +137,7 @@ FORM = Table(
                 keys={
                     "need": Count("'need'"),
                     "of": Many(Text("an approver", r"(?:group:)?[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", "a name or group:name")),
+                    "owner": Truth("'owner'"),
                     "within": Text("a time", r"[1-9][0-9]{0,5}[smhd]", "a number and s, m, h or d, as in 24h"),
                 },
                 required=frozenset({"need", "of"}),

@@ -10,9 +10,9 @@ from outgate.document import parse
 from outgate.errors import ConfigError, Problem
 from outgate.policy import load_rule, load_tables
 from outgate.policy.conditions import language
-from outgate.policy.effect import MODES, Mode
+from outgate.policy.effect import MODES, Mode, Phase
 from outgate.policy.form import FORM, RULE
-from outgate.policy.names import MISSING, NAMES, PARAM_KINDS, Kind, Name, during, param
+from outgate.policy.names import MISSING, NAMES, PARAM_KINDS, RESPONSE_NAMES, Kind, Name, during, param
 from outgate.policy.part import Part
 from outgate.policy.rule import Policy
 from outgate.policy.shapes import Named, problems
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from outgate.actions.catalog import Catalog
-    from outgate.policy.conditions import Language
     from outgate.policy.hours import Hours
     from outgate.policy.rule import Otherwise, Rule
 
@@ -76,14 +75,13 @@ class _Loader:
         )
 
     def _rules(self, hours: Mapping[str, Hours], zones: Mapping[int, ZoneInfo | None]) -> tuple[Rule, ...]:
-        typed, free = self._languages(hours)
+        languages = self._languages(hours)
         approvers = self._said("approvers")
         rules: dict[str, Rule] = {}
         for file in self.files:
             around = load_rule.Surroundings(
                 catalog=self.catalog,
-                typed=typed,
-                free=free,
+                languages=languages,
                 approvers=approvers,
                 ceiling=_mode(file),
                 zone=zones[id(file)],
@@ -107,21 +105,23 @@ class _Loader:
             if part.value is not None and not problems(FORM.keys["otherwise"], part.document, part.path)
         )
 
-    def _languages(self, hours: Mapping[str, Hours]) -> tuple[Language, Language]:
-        """One in which parameters are those of the catalog, and one in which they are whatever callers send.
-
-        Both know only what this policy names: the engine takes long to compile where it knows much.
-        """
+    def _languages(self, hours: Mapping[str, Hours]) -> dict[Phase, load_rule.Languages]:
+        """Those of each phase that some rule has; they know only what this policy names: with much it takes long to compile."""
         always = {
             **NAMES,
             **{f"during.{name}": Name(Kind.BOOL, lambda *_: MISSING) for name in self._said("hours")},
             **{f"during.{name}": during(of) for name, of in hours.items()},
         }
-        said = frozenset[str]().union(*(load_rule.said_params(part) for file in self.files for part in self._written_rules(file)))
+        rules = [part for file in self.files for part in self._written_rules(file)]
+        said = frozenset[str]().union(*map(load_rule.said_params, rules))
         kinds = {name: kind for name, kind in self.catalog.params().items() if name in said}
         typed = {f"params.{name}": param(name, PARAM_KINDS[kind]) for name, kind in kinds.items()}
         free = {f"params.{name}": param(name, Kind.ANY) for name in said}
-        return language({**always, **typed}), language({**always, **free})
+        made = {Phase.REQUEST: load_rule.Languages(typed=language({**always, **typed}), free=language({**always, **free}))}
+        if any(part.at("phase").value == Phase.RESPONSE for part in rules):
+            always |= RESPONSE_NAMES
+            made[Phase.RESPONSE] = load_rule.Languages(typed=language({**always, **typed}), free=language({**always, **free}))
+        return made
 
     def _merged[T](self, key: str, build: Callable[[Part, Part], T | None]) -> dict[str, T]:
         """One table of all files. A name may be said twice if it is said alike."""

@@ -6,24 +6,33 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from outgate.policy.conditions import Condition, params_in
-from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
+from outgate.policy.conditions import Condition, said_of
+from outgate.policy.effect import EFFECTS, MODES, Effect, Mode, Phase
 from outgate.policy.form import DATA, MATCH
 from outgate.policy.load_limit import limit, metered, read
 from outgate.policy.matching import Scope, Test, folds, reader, wanted
+from outgate.policy.names import RESPONSE
 from outgate.policy.reach import is_open, named, reach, unknown
 from outgate.policy.rule import EVERYBODY, OTHERWISE, Rule
 from outgate.policy.shapes import meant, problems
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import tzinfo
 
     from outgate.actions.catalog import Catalog
     from outgate.policy.conditions import Language
     from outgate.policy.part import Part
 
-_IN_DATA = re.compile(r"""["'](\w*)["']\s+in\s+data\b""")
+_IN_DATA = re.compile(r"""["'](\w*)["']\s+in\s+(?:response\s*\.\s*)?data\b""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Languages:
+    """Two of the same names: one in which parameters are those of the catalog, one in which callers choose them."""
+
+    typed: Language
+    free: Language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +40,7 @@ class Surroundings:
     """What a rule is checked against."""
 
     catalog: Catalog
-    typed: Language
-    """Where parameters are those of the catalog."""
-    free: Language
-    """Where callers choose them."""
+    languages: Mapping[Phase, Languages]
     approvers: Collection[str]
     ceiling: Mode
     zone: tzinfo | None = None
@@ -46,19 +52,23 @@ def rule(part: Part, around: Surroundings) -> Rule:
     scope = _scope(part.at("match"), around.catalog, permits=not effect.restricts)
     if part.at("id").value == OTHERWISE:
         part.at("id").say("'otherwise' is how a decision names the default, give this rule another id")
+    phase = Phase(part.at("phase").value or Phase.REQUEST)
+    if phase is Phase.RESPONSE:
+        _of_answers(part, effect)
     of = limit(part, effect, around.zone)
     return Rule(
         id=part.at("id").value,
         scope=scope,
         effect=effect,
-        when=_condition(part.at("when"), scope, around),
-        unless=_condition(part.at("unless"), scope, around),
+        when=_condition(part.at("when"), scope, phase, around),
+        unless=_condition(part.at("unless"), scope, phase, around),
         on_error=_on_error(part.at("onError"), effect),
         mode=MODES[part.at("mode").value or "enforce"],
         ceiling=around.ceiling,
         limit=of,
         models=metered(part.at("limit"), of, scope, around.catalog) if of else frozenset(),
         rollout=_rollout(part.at("rollout")),
+        phase=phase,
         tell=_sentence(part.at("tell")),
         to=_to(part, effect, around.approvers),
         why=_sentence(part.at("why")),
@@ -72,16 +82,17 @@ def check(part: Part, around: Surroundings) -> None:
     if scope is None:
         for key in ("service", "action"):
             _check_known(part.at("match", key), around.catalog)
+    phase = part.at("phase").value
     for key in ("when", "unless"):
         if isinstance(part.at(key).value, str):
-            _condition(part.at(key), scope, around)
+            _condition(part.at(key), scope, Phase(phase) if phase in around.languages else Phase.REQUEST, around)
     if isinstance(part.at("limit").value, str):
         read(part.at("limit"))
 
 
 def said_params(part: Part) -> frozenset[str]:
     """Every parameter that a rule's conditions name."""
-    return frozenset(said.message for key in ("when", "unless") for said in params_in(str(part.at(key).value or "")))
+    return frozenset(said.message for key in ("when", "unless") for said in said_of("params", str(part.at(key).value or "")))
 
 
 def _formed(part: Part) -> bool:
@@ -132,21 +143,23 @@ def _wrong_host(host: str) -> str | None:
     return None
 
 
-def _condition(part: Part, scope: Scope | None, around: Surroundings) -> Condition | None:
+def _condition(part: Part, scope: Scope | None, phase: Phase, around: Surroundings) -> Condition | None:
     text = part.value
     if text is None:
         return None
     free = scope is None or all(map(is_open, reach(scope, around.catalog)))
-    language = around.free if free else around.typed
-    before = len(part.found)
-    for said in params_in(text):
+    languages, before = around.languages[phase], len(part.found)
+    for said in said_of(RESPONSE, text) if phase is Phase.REQUEST else ():
+        what = f"'{RESPONSE}.{said.message}' is known when the answer is there, add phase: response"
+        part.say_inside(replace(said, message=what))
+    for said in said_of("params", text):
         if scope is not None and (wrong := _wrong_param(said.message, scope, around.catalog)) is not None:
             part.say_inside(replace(said, message=wrong))
     for wrong in sorted(set(_IN_DATA.findall(text)) - set(DATA)):
         part.say(f"no data is ever '{wrong}' in this version{meant(wrong, DATA)}")
     if len(part.found) > before:
         return None
-    made = language.compile(text)
+    made = (languages.free if free else languages.typed).compile(text)
     if isinstance(made, Condition):
         return made
     for complaint in made:
@@ -179,6 +192,14 @@ def _on_error(part: Part, effect: Effect) -> Effect:
     elif wanted_effect < effect:
         part.say(f"onError: {part.value} is weaker than effect: {effect}, use {effect} or stricter")
     return max(effect, wanted_effect)
+
+
+def _of_answers(part: Part, effect: Effect) -> None:
+    """When the answer is there it has happened: all that is left is to withhold it."""
+    if effect is not Effect.BLOCK:
+        part.at("effect").say(f"when the answer is there, all that can be done is to withhold it: use block, not {effect}")
+    if part.at("limit").value is not None:
+        part.at("limit").say("a limit is for what is asked, write a rule without phase: response for it", key=True)
 
 
 def _rollout(part: Part) -> int:

@@ -53,7 +53,13 @@ def approvers(part: Part) -> Approvers:
     if need > len(of) and not any(who.startswith("group:") for who in of):
         part.at("need").say(f"{need} of {len(of)} can never be had, name more people or need fewer")
     within = part.at("within").value
-    return Approvers(need=need, of=of, within=_UNITS[within[-1]] * int(within[:-1]) if within else _WITHIN)
+    return Approvers(
+        need=need,
+        of=of,
+        within=_UNITS[within[-1]] * int(within[:-1]) if within else _WITHIN,
+        owner=part.at("owner").value is True,
+        place=part.place,
+    )
 
 
 def mock(part: Part, services: Collection[str]) -> Mock:

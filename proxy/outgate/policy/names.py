@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from outgate.actions.action import Action
-    from outgate.policy.facts import Facts
+    from outgate.policy.facts import Answered, Facts
     from outgate.policy.hours import Hours
 
 MOST_ITEMS = 1000
@@ -60,7 +60,11 @@ class Name:
 
 
 def _age(_: Action, facts: Facts) -> timedelta | Missing:
-    return MISSING if facts.agent.since is None else facts.now - facts.agent.since
+    return MISSING if facts.unsteady or facts.agent.since is None else facts.now - facts.agent.since
+
+
+def _now(_: Action, facts: Facts) -> datetime | Missing:
+    return MISSING if facts.unsteady else facts.now
 
 
 def _data(action: Action, facts: Facts) -> Value | Missing:
@@ -101,13 +105,38 @@ NAMES: Mapping[str, Name] = {
     "request.path": Name(Kind.TEXT, lambda _, facts: facts.request.path),
     "data": Name(Kind.TEXTS, _data),
     "params": Name(Kind.TEXTS, _given),
-    "now": Name(Kind.TIME, lambda _, facts: facts.now),
+    "now": Name(Kind.TIME, _now),
 }
+
+
+def _answer(kind: Kind, read: Callable[[Answered], Value | None]) -> Name:
+    """Something of the answer: missing before there is one, and where it can't be told."""
+
+    def get(_: Action, facts: Facts) -> Value | Missing:
+        value = None if facts.answered is None else read(facts.answered)
+        return MISSING if value is None else value
+
+    return Name(kind, get)
+
+
+def _answer_data(answered: Answered) -> Value | None:
+    listed = MISSING if answered.data is None else _listed(sorted(answered.data))
+    return None if listed is MISSING else listed
+
+
+RESPONSE = "response"
+RESPONSE_NAMES: Mapping[str, Name] = {
+    "response.status": _answer(Kind.INT, lambda answered: answered.status),
+    "response.rows": _answer(Kind.INT, lambda answered: answered.rows),
+    "response.data": _answer(Kind.TEXTS, _answer_data),
+    "response.size": _answer(Kind.INT, lambda answered: answered.size),
+}
+"""What rules with `phase: response` may read besides."""
 
 
 def during(hours: Hours) -> Name:
     """`during.<name>`: whether now is in those hours."""
-    return Name(Kind.BOOL, lambda _, facts: hours.has(facts.now))
+    return Name(Kind.BOOL, lambda _, facts: MISSING if facts.unsteady else hours.has(facts.now))
 
 
 def param(name: str, kind: Kind) -> Name:

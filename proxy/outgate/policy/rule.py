@@ -105,13 +105,14 @@ class Otherwise:
 class Approvers:
     """Who may approve: `need` of `of` (names of people, or `group:` and a group's name), within a time.
 
-    `owner`: whether the agent's own owner may be one of them.
+    `owner`: whether the agent's own owner may be one of them. `place` is where it stands, for messages.
     """
 
     need: int
     of: tuple[str, ...]
     within: timedelta
     owner: bool = False
+    place: Problem | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ _LONGEST = 120
 _NO_OTHER_WAY = "Do not try another way or another tool to do it."
 _WHO = "Go on without it, or ask the person you work for, who can have the policy changed."
 
+_HAPPENED = "This request was carried out and only its answer was withheld: do not send it again."
+
 
 def default_tell(effect: Effect, action: Action) -> str:
     """One to three sentences for an agent; nothing in them but what the agent itself asked for."""
@@ -35,6 +37,12 @@ def default_tell(effect: Effect, action: Action) -> str:
             return ""
         case _:
             assert_never(effect)
+
+
+def withheld_tell(said: str, action: Action) -> str:
+    """What an agent reads of an answer that is withheld: always that it happened, and is not to be repeated."""
+    what = said or f"{_shown(action)} gave an answer that may not be read here. {_WHO}"
+    return f"{what} {_HAPPENED}"
 
 
 def _shown(action: Action) -> str:

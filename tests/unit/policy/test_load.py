@@ -2,7 +2,7 @@ import pytest
 from policies import CATALOG, NOON, OTHERWISE, policy, written
 
 from outgate.errors import ConfigError
-from outgate.policy.effect import Effect, Mode
+from outgate.policy.effect import Effect, Mode, Phase
 from outgate.policy.load import load
 
 
@@ -92,10 +92,49 @@ def test_keys_that_can_not_be_acted_on_yet_are_refused(key):
     assert message.startswith(f"'{key}' is not in this version: ")
 
 
-@pytest.mark.parametrize("phase", ["response", "stream"])
-def test_phases_that_are_not_decided_on_yet_are_refused(phase):
-    (message,) = wrong(f"- {{id: a, phase: {phase}, effect: block}}")
-    assert message.startswith(f"phase '{phase}' is not in this version: ")
+def test_a_phase_that_is_not_decided_on_yet_is_refused():
+    (message,) = wrong("- {id: a, phase: stream, effect: block}")
+    assert message.startswith("phase 'stream' is not in this version: ")
+
+
+def test_a_rule_of_answers_may_read_them():
+    (rule,) = policy("- {id: a, phase: response, when: response.rows > 5 || 'secret' in response.data, effect: block}").rules
+    assert (rule.phase, rule.reads) == (Phase.RESPONSE, {"response.rows", "response.data"})
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            "{id: a, when: response.rows > 5, effect: block}",
+            "'response.rows' is known when the answer is there, add phase: response",
+        ),
+        (
+            "{id: a, phase: response, when: response.row > 5, effect: block}",
+            "unknown name 'response.row', did you mean 'response.rows'?",
+        ),
+        (
+            "{id: a, phase: response, when: response.rows > 5, effect: escalate}",
+            "when the answer is there, all that can be done is to withhold it: use block, not escalate",
+        ),
+        (
+            "{id: a, phase: response, when: response.rows > 5, effect: allow}",
+            "when the answer is there, all that can be done is to withhold it: use block, not allow",
+        ),
+        (
+            "{id: a, phase: response, effect: block, limit: 5/min}",
+            "a limit is for what is asked, write a rule without phase: response for it",
+        ),
+        ("{id: a, phase: response, when: '\"pii\" in response.data', effect: block}", "no data is ever 'pii' in this version"),
+    ],
+)
+def test_what_is_wrong_with_a_rule_of_answers_is_said(rule, message):
+    assert any(said.startswith(message) for said in wrong(f"- {rule}"))
+
+
+def test_the_owner_of_an_agent_may_approve_where_it_says_so():
+    said = policy(more="approvers: {a: {need: 1, of: ann, owner: true}, b: {need: 1, of: ann}}").approvers
+    assert (said["a"].owner, said["b"].owner) == (True, False)
 
 
 @pytest.mark.parametrize("where", ["match: {data: pii}", "when: '\"pii\" in data'"])
