@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ PATIENCE = 2.0
 _MOST = 16 << 20
 _SUFFIX = ".sock"
 _AT_ONCE = 16
+_POLL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +53,28 @@ def sweep(state: Path) -> None:
 
 
 def ask(state: Path, method: str, page: str, patience: float = PATIENCE) -> tuple[Answered, ...]:
-    """Ask every gate that runs, all at once. One that holds its log and does not answer is told of."""
-    paths = {path.stem: path for path in _sockets(state)}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        given = pool.map(lambda path: _ask(path, method, page, patience), paths.values())
-        answers = {answer.writer: answer for answer in given if answer is not None}
-    for writer in _running(state) - answers.keys():
-        answers[writer] = Answered(writer=writer, said={}, wrong="it runs, and can't be asked")
+    """Ask every gate that runs, all at once.
+
+    Who holds a log and can't be asked may be a command that is about to end, or a gate that is about to listen: that is
+    waited for. One that stays like that is told of.
+    """
+    end = time.monotonic() + patience
+    answers = _asked(_sockets(state), method, page, patience)
+    while silent := _running(state) - answers.keys():
+        if time.monotonic() > end:
+            answers |= {writer: Answered(writer=writer, said={}, wrong="it runs, and can't be asked") for writer in silent}
+            break
+        time.sleep(_POLL)
+        answers |= _asked([path for path in _sockets(state) if path.stem in silent], method, page, patience)
     return tuple(answers[writer] for writer in sorted(answers))
+
+
+def _asked(paths: list[Path], method: str, page: str, patience: float) -> dict[str, Answered]:
+    if not paths:
+        return {}
+    with ThreadPoolExecutor(min(_AT_ONCE, len(paths))) as pool:
+        given = pool.map(lambda path: _ask(path, method, page, patience), paths)
+        return {answer.writer: answer for answer in given if answer is not None}
 
 
 def _ask(path: Path, method: str, page: str, patience: float) -> Answered | None:

@@ -16,6 +16,8 @@ COMMANDS = {
     "demo": "Show it at work: two readable minutes on loopback.",
     "doctor": "Try to get around the gate, and see which programs here go through it.",
     "log": "Read the decisions, newest last; -f follows.",
+    "halt": "Stop an agent, a team, a service or everything, now; restarts keep it.",
+    "resume": "Lift a halt.",
     "verify": "Check a log: chain, signatures, completeness.",
     "explain": "Say what a request is, and what the policy would answer.",
     "policy": "Check, test and suggest policies.",

@@ -182,7 +182,6 @@ class SwitchFile:
         except OSError as error:
             raise self._failed(error) from error
         try:
-            _keep(fd, path)
             _wait_for(fd, path)
             yield
         finally:
@@ -206,18 +205,10 @@ def _content(path: Path) -> bytes:
 def _written(disk: Disk, path: Path, content: bytes) -> None:
     fd = disk.create(path)
     try:
-        _keep(fd, path)
         write_whole(disk, fd, content)
         disk.sync(fd)
     finally:
         os.close(fd)
-
-
-def _keep(fd: int, path: Path) -> None:
-    """What root makes belongs to whose folder it is in: a gate that is not root must be able to read it."""
-    folder = path.parent.stat()
-    if os.geteuid() == 0 and folder.st_uid != 0:
-        os.fchown(fd, folder.st_uid, folder.st_gid)
 
 
 def _put_aside(path: Path, aside: Path) -> bool:

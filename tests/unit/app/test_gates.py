@@ -76,10 +76,33 @@ def test_where_nothing_runs_nobody_answers(state):
 
 def test_one_that_runs_and_has_no_socket_is_told_of(state):
     lock = runs(state, "w1")
-    (answer,) = ask(state, "POST", "/refresh")
+    (answer,) = ask(state, "POST", "/refresh", patience=0.0)
     assert (answer.writer, answer.wrong) == ("w1", "it runs, and can't be asked")
     os.close(lock)
     assert ask(state, "POST", "/refresh") == ()
+
+
+def test_a_command_that_is_about_to_end_is_no_gate(state):
+    lock = runs(state, "w1")
+    threading.Timer(0.1, os.close, [lock]).start()
+    assert ask(state, "POST", "/refresh", patience=60.0) == ()
+
+
+def test_a_gate_that_is_about_to_listen_is_waited_for(state):
+    lock = runs(state, "w1")
+
+    def listen():
+        with unix_socket(socket_path(state, "w1"), "x") as listening:
+            listening.setblocking(True)
+            link, _ = listening.accept()
+            link.recv(65536)
+            link.sendall(b'HTTP/1.1 200 OK\r\n\r\n{"a": 1}')
+            link.close()
+
+    threading.Timer(0.1, listen).start()
+    (answer,) = ask(state, "POST", "/refresh", patience=60.0)
+    assert answer.said == {"a": 1}
+    os.close(lock)
 
 
 def test_one_that_does_not_answer_in_time_is_told_of(state):

@@ -197,16 +197,6 @@ def test_a_file_of_somebody_else_is_not_believed(file):
     assert switch.halted(AGENT) is not None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_what_root_halts_the_gates_own_user_can_read(state):
-    state.mkdir()
-    os.chown(state, 12345, 12346)
-    SwitchFile.open(state).halt(MAILER)
-    found = (state / FILE).stat()
-    assert (found.st_uid, found.st_gid) == (12345, 12346)
-    assert SwitchFile.open(state).problem == ""
-
-
 @pytest.mark.parametrize(("spoil", "_said"), SPOILT)
 def test_halting_one_where_nobody_knows_what_was_halted_halts_everything_and_keeps_the_old_file(file, spoil, _said):
     put(file, (GROWTH,))
