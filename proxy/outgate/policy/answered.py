@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from outgate.inspect.rows import rows_in
-from outgate.inspect.secrets import UNREADABLE, secrets_in
+from outgate.inspect.secrets import SECRET, secrets_in
 from outgate.intake.bodies import Undecodable, decode
 from outgate.intake.request import NoBody, UnreadBody, WholeBody
 from outgate.policy.facts import Answered
@@ -32,10 +32,9 @@ def answered_of(status: int, headers: Iterable[tuple[str, str]], body: Body) -> 
 
 
 def _looked_into(status: int, content_type: str, content: bytes) -> Answered:
-    data = secrets_in(content)
     return Answered(
         status=status,
         rows=rows_in(content_type, content),
-        data=None if UNREADABLE in data else data,
+        data=frozenset({SECRET} if secrets_in(content) else ()),
         size=len(content),
     )
