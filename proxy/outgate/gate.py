@@ -31,7 +31,8 @@ from outgate.inspect.secrets import classes_of
 from outgate.intake.reading import read
 from outgate.intake.request import Body, NoBody, RawRequest, Request, Unreadable, UnreadBody
 from outgate.owed import Owed
-from outgate.policy.decide import decide, raised
+from outgate.policy.answered import answered_of
+from outgate.policy.decide import decide, decide_answer, raised, reads_answer
 from outgate.policy.decision import Decision, Reason, refusal
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.facts import Facts
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from outgate.actions.action import Action
+    from outgate.answer.reply import Reply
     from outgate.digest import Json
     from outgate.halt import Halt
     from outgate.intake.agents import Agent
@@ -55,6 +57,8 @@ __all__ = ["Admission", "Admitted", "Gate", "Ground", "Opening", "Refused", "Tol
 CANNOT_DECIDE = "The egress gate could not decide this request, so it was not sent. Tell the operator; do not retry."
 HALTED = "This was halted by the people who run it, and was not sent. Stop; do not retry, and do not try another way."
 NO_MOCK = "This may only be tried in a sandbox, and there is none for it, so it was not sent. Do not try another way."
+
+WITHHELD = "It happened, and its answer is withheld because it could not be checked. Do not retry."
 
 HOLD = timedelta(seconds=4)
 """How long a request waits for people before it is told to come back: most clients give up after five seconds."""
@@ -126,6 +130,28 @@ class Gate:
             decision = _undecided(error)
             admission = self._refused(opening, decision, await self._recorded(opening, decision))
         return admission if isinstance(admission, Told) else self._watched(opening, admission, patience)
+
+    def review(self, admitted: Admitted, status: int, headers: tuple[tuple[str, str], ...], body: Body) -> Reply | None:
+        """Decide on a whole answer, where `admitted.review` asks for that. A reply: nothing of the answer may be passed on.
+
+        `headers` have lower-case names; `body` is as it came. Never raises: what can't be decided is withheld.
+        """
+        try:
+            assert admitted.ground is not None
+            assert admitted.facts is not None
+            answered = answered_of(status, headers, body)
+            decision = decide_answer(admitted.ground.policy, admitted.decision, admitted.facts, answered)
+        except Exception as error:  # noqa: BLE001  # a part of the first catch-all: the request was let out, its answer is not
+            self._alarm.raise_for(error, "deciding on an answer")
+            decision = refusal(
+                Reason.POLICY, WITHHELD, why=f"{type(error).__name__}: {error}", verdicts=admitted.decision.verdicts
+            )
+        if not decision.answer.restricts:
+            return None
+        with self._owed.alarmed("observing an answer"):
+            self._observer.withheld(_enforced_rules(decision))
+        said = Circumstances(receipt=str(admitted.stamp), withheld=True)
+        return render(refusal_of(decision, admitted.request, said), admitted.request)
 
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:
         """Record what became of a request that was let out. Durable soon after; nothing waits for it."""
@@ -397,6 +423,7 @@ def _admitted(case: Case, opening: Opening, pin: Pin | None, mock: tuple[str, Mo
     if mock is None:
         assert pin is not None
         request, where, mocked = case.request, pin, ""
+        reads = reads_answer(case.ground.policy, decision, case.facts)
     else:
         mocked, way = mock
         request, where = to_mock(case, way), way.pin
@@ -413,3 +440,7 @@ def _admitted(case: Case, opening: Opening, pin: Pin | None, mock: tuple[str, Mo
         facts=replace(case.facts, request=replace(case.request, body=NoBody())) if reads else None,
         ground=case.ground if reads else None,
     )
+
+
+def _enforced_rules(decision: Decision) -> list[str]:
+    return sorted({m.rule for v in decision.verdicts for m in v.matches if m.mode is Mode.ENFORCE and m.effect.restricts})

@@ -10,6 +10,7 @@ from gated import CODER, DELETE, GITHUB, NEWCOMERS, NO_DELETES, NO_SECRETS, PUBL
 from policies import NOON
 
 from outgate.gate import Admitted, Refused
+from outgate.halt import Halt, Halts, Scope
 from outgate.intake.agents import Agent
 from outgate.intake.request import NoBody, UnreadBody, WholeBody
 from outgate.net.resolver import SystemResolver
@@ -442,3 +443,116 @@ async def test_an_event_that_can_not_be_kept_raises_and_is_not_shown():
     with pytest.raises(Exception, match="the disk is full"):
         await world.gate.note("tunnel-refused", CODER, {"host": "db.test", "port": 5432})
     assert world.tally.tunnels == {}
+
+
+# answers
+
+ROWS = (
+    "- {id: rows, phase: response, match: {host: elsewhere.test}, when: response.rows > 2, effect: block, tell: Ask for fewer.}"
+)
+JSON = (("content-type", "application/json"),)
+
+
+async def test_only_what_a_rule_may_withhold_is_reviewed():
+    world = World(rules=ROWS)
+    assert (await world.ask("GET https://elsewhere.test/")).review
+    assert not (await world.ask(GITHUB)).review
+
+
+@pytest.mark.parametrize("mode", ["observe", "enforce"])
+async def test_an_answer_over_what_a_rule_permits_is_withheld_and_says_that_it_happened(mode):
+    world = World(rules=ROWS, mode=mode)
+    admitted = await world.ask("GET https://elsewhere.test/")
+    assert world.gate.review(admitted, 200, JSON, WholeBody(b"[1, 2]")) is None
+    reply = world.gate.review(admitted, 200, JSON, WholeBody(b"[1, 2, 3]"))
+    if mode == "observe":
+        assert reply is None
+    else:
+        assert reply is not None
+        assert reply.status == 403
+        assert b"Ask for fewer." in reply.body
+        assert b"withheld" in reply.body
+
+
+async def test_an_answer_that_can_not_be_read_is_withheld():
+    world = World(rules=ROWS)
+    admitted = await world.ask("GET https://elsewhere.test/")
+    for body in (WholeBody(b"["), UnreadBody(too_large=True)):
+        assert world.gate.review(admitted, 200, JSON, body) is not None
+
+
+async def test_a_defect_in_deciding_on_an_answer_withholds_it(monkeypatch):
+    world = World(rules=ROWS)
+    admitted = await world.ask("GET https://elsewhere.test/")
+    monkeypatch.setattr("outgate.gate.decide_answer", boom)
+    reply = world.gate.review(admitted, 200, JSON, WholeBody(b"[]"))
+    assert reply is not None
+    assert b"on purpose" not in reply.body
+    assert world.alarm.told == ["BoomError while deciding on an answer"]
+
+
+# the switch
+
+HALTED = Halts((Halt(scope=Scope.SERVICE, name="github", why="broken key"),))
+
+
+async def test_what_is_halted_is_refused_and_the_record_says_why():
+    world = World()
+    world.switch.halts = HALTED
+    refused = await world.ask(GITHUB)
+    assert isinstance(refused, Refused)
+    assert (refused.reply.status, refused.decision.reason) == (403, Reason.HALTED)
+    assert b"broken key" not in refused.reply.body
+    (receipt,) = world.receipts
+    assert "broken key" in receipt["why"]
+    assert receipt["actions"][0]["name"] == "github.repos/get"
+    assert world.looked_up == []
+    assert isinstance(await world.ask("GET https://elsewhere.test/"), Admitted)
+
+
+async def test_a_halt_holds_in_observe_mode_too_and_for_what_is_unreadable():
+    world = World(mode="observe")
+    world.switch.halts = Halts((Halt(scope=Scope.ALL),))
+    assert isinstance(await world.ask(GITHUB), Refused)
+    opening = world.gate.open(raw("GET https://api.github.com/", {"host": "other.test"}), CODER)
+    refused = await world.gate.admit(opening, NoBody())
+    assert refused.reply.status == 403
+
+
+async def test_a_halt_that_comes_while_the_receipt_is_written_lets_nothing_out():
+    world = World(journal=Slow())
+    asking = asyncio.create_task(world.ask(GITHUB))
+    while not world.journal.waiting:
+        await asyncio.sleep(0)
+    world.switch.halts = HALTED
+    world.journal.commit()
+    refused = await asking
+    assert isinstance(refused, Refused)
+    world.journal.commit()
+    assert [r["type"] for r in world.receipts] == ["decision", "outcome"]
+    assert world.receipts[1]["result"] == "refused"
+
+
+# another policy
+
+
+async def test_what_is_adopted_decides_from_then_on():
+    world = World()
+    assert isinstance(await world.ask(DELETE), Admitted)
+    world.gate.adopt(world.ground(world.loaded(NO_DELETES)))
+    assert isinstance(await world.ask(DELETE), Refused)
+    assert world.receipts[0]["policy"] != world.receipts[1]["policy"]
+
+
+async def test_a_policy_that_comes_while_the_name_is_looked_up_decides(monkeypatch):
+    world = World()
+    pin = world.resolver.pin
+
+    async def pin_and_change(host, port):
+        found = await pin(host, port)
+        if world.gate.ground.policy is world.policy:
+            world.gate.adopt(world.ground(world.loaded(NO_DELETES)))
+        return found
+
+    monkeypatch.setattr(SystemResolver, "pin", lambda _self, host, port: pin_and_change(host, port))
+    assert isinstance(await world.ask(DELETE), Refused)
