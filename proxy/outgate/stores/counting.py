@@ -190,7 +190,8 @@ def _settle_flow(counters: Counters, counter: Counter, place: datetime, *, chang
     """Give back only what has not run out by itself since: else an agent whose requests hang and then fail would save up.
 
     A rate is a queue that drains with time, in the order in which it was taken from. What came later moves up, so its places
-    are counted from `given`; nothing comes after what stands last.
+    are counted from `given`; nothing comes after what stands last. What stood before seems to have moved too: of that, less
+    than there is may be given back, never more.
     """
     flow = counters.flow(counter)
     if flow is None:

@@ -92,7 +92,11 @@ class SqliteLedger:
             return
         used = dict(used)
         job = _Job(work=lambda counters: settle(counters, reserved, used), full=_is_durable(charges))
-        await self._done(job)
+        try:
+            await self._done(job)
+        except asyncio.CancelledError:
+            self._db.soon(self._work)  # what was used is counted, whoever waits for it
+            raise
         job.reserved()
 
     async def close(self) -> None:
@@ -102,12 +106,8 @@ class SqliteLedger:
     async def _done(self, job: _Job) -> None:
         """The thread takes what waits longest first: when it has come to this, the job is done, here or together with others."""
         self._waiting.append(job)
-        try:
-            while not job.done:
-                await self._db.wait_for(self._work)
-        except asyncio.CancelledError:
-            self._db.soon(self._work)
-            raise
+        while not job.done:
+            await self._db.wait_for(self._work)
 
     # in the thread
 
@@ -136,8 +136,10 @@ class SqliteLedger:
                 job.answered(answer)
 
     def _undo(self, job: _Job, db: sqlite3.Connection) -> None:
-        """Give back what nobody waits for any more."""
-        if isinstance(job.answer, Reserved):
+        """Nobody waits for it any more: don't begin it, or give back what it took."""
+        if job in self._waiting:
+            self._waiting.remove(job)
+        elif isinstance(job.answer, Reserved):
             with self._db.transaction(db):
                 settle(_Rows(db), job.answer, {charge.key: 0 for charge, _ in job.answer.taken})
 
@@ -179,7 +181,7 @@ class SqliteLedger:
                 db.executemany(gone, [(before, *row) for row in rows])
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Job:
     """What somebody waits for. `full`: it must outlive a loss of power."""
 
