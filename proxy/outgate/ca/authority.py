@@ -1,4 +1,4 @@
-"""The certificate authority of one gate: made in memory, short-lived, good for one level of leaves."""
+"""The certificate authority of one gate, good for one level of leaves: `run` makes one in memory, `keep` keeps one on disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """A CA: certificate and private key. `run` never writes the key down; only `pem` is meant to be handed on."""
+    """A CA: certificate and private key. Only `pem` is meant to be handed on."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -45,6 +45,29 @@ class Authority:
     def pem(self) -> bytes:
         """The certificate alone: what clients are told to trust."""
         return _pem(self.certificate)
+
+    @property
+    def private_pem(self) -> bytes:
+        """Certificate and key. For `keep` alone: whoever has these is believed by every agent."""
+        return self.pem + _key_pem(self.key)
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> Authority:
+        """Read what `private_pem` gave. Raises ValueError where it is not a CA and the key of that very CA."""
+        try:
+            certificate = x509.load_pem_x509_certificate(pem)
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError) as error:
+            raise ValueError("holds no certificate with its key") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise ValueError("holds a certificate and another one's key")
+        try:
+            constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        except x509.ExtensionNotFound:
+            constraints = x509.BasicConstraints(ca=False, path_length=None)
+        if not constraints.ca:
+            raise ValueError("holds a certificate that is no CA's")
+        return cls(certificate=certificate, key=key)
 
     def leaf(self, name: str, now: datetime) -> Leaf:
         """Mint a server certificate for one DNS name or IP address, good until the CA ends."""
@@ -64,6 +87,11 @@ class Authority:
     def _issuer_id(self) -> x509.AuthorityKeyIdentifier:
         ours = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ours)
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """The SHA-256 of a certificate, in hexadecimal, as openssl and browsers show it."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def make_authority(now: datetime, life: timedelta = CA_LIFE) -> Authority:
