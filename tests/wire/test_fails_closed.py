@@ -42,6 +42,8 @@ ELSEWHERE = {
     "proxy_credentials": "below",
     "server_connect_error": "below",
     "error": "below",
+    "review": "test_response_side",
+    "halted": "test_halt",
     "client_left": "below",
     "client_disconnected": "below",
     "websocket_start": "test_websocket",

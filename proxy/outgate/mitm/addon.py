@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from outgate.answer.render import render
 from outgate.answer.reply import Refusal
-from outgate.gate import Opening, Refused
+from outgate.gate import HALTED, Opening, Refused
 from outgate.intake.request import NoBody, Unreadable, UnreadBody
 from outgate.mitm import translate
 from outgate.mitm.allowance import Allowance, size_of
 from outgate.mitm.enforce import BreachError, Call, Failure, check_pass, conclude, unfinished
 from outgate.mitm.leaves import leaf_name
 from outgate.mitm.streams import Budget, Gathering
+from outgate.mitm.taps import meter_for
 from outgate.policy.decision import Reason, refusal
 from outgate.receipts.receipt import Result
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from OpenSSL import SSL
 
     from outgate.answer.reply import Reply
-    from outgate.intake.request import Tunnel
+    from outgate.gate import Admitted
+    from outgate.intake.request import Body, Tunnel
     from outgate.mitm.doors import Doors, TurnedAway
     from outgate.mitm.enforce import Judge, Outside, Way
     from outgate.mitm.link import Limits, Link
@@ -49,6 +51,14 @@ _TOLD: Final = {
 }
 _TOO_MANY: Final = (
     "So many of this agent's requests were refused lately that no more are recorded. Stop, and read what was refused."
+)
+_HALTED_LATE: Final = (
+    "This was halted by the people who run it, in the middle: it had been sent, and may have been acted on. "
+    "Stop; do not retry, and do not try another way."
+)
+_NO_MOCK: Final = (
+    "This may only be tried in a sandbox, and the sandbox gave no answer. The real service was not asked. "
+    "Do not try another way to do it; tell the operator."
 )
 _BODY_AND_NONE: Final = Unreadable(status=400, why="The request declares a body and ends without one.")
 
@@ -89,7 +99,7 @@ class Addon:
         errors = []
         for call in tuple(link.calls):
             try:
-                conclude(self._gate, call, unfinished(call), error="the client left")
+                conclude(self._gate, call, unfinished(call), error=link.ending)
             except Exception as error:  # noqa: BLE001  # each of the others is still owed its own
                 errors.append(error)
         if errors:
@@ -169,7 +179,16 @@ class Addon:
 
     def client_left(self, call: Call) -> None:
         """The client gave this one up."""
-        conclude(self._gate, call, unfinished(call), error="the client left")
+        conclude(self._gate, call, unfinished(call), error=call.link.ending)
+
+    def halted(self, call: Call) -> Reply:
+        """A halt covers it: record what became of it. Give what the client gets, where it got nothing yet."""
+        admitted = call.admitted
+        conclude(self._gate, call, unfinished(call), error="halted")
+        tell = _HALTED_LATE if call.left else HALTED
+        return render(
+            Refusal(status=403, answer="block", kind="halted", tell=tell, receipt=str(admitted.stamp)), admitted.request
+        )
 
     # the upstream
 
@@ -229,17 +248,30 @@ class Addon:
         else:
             answer = translate.answer_response(response, request, ended=ended)
         call.status = response.status_code
-        return answer
+        if admitted.usage or admitted.review or self._outside.recorder is not None:
+            self._read_along(call, admitted, response)
+        return translate.mocked(answer, str(admitted.stamp)) if admitted.mocked else answer
+
+    def review(self, call: Call, body: Body) -> Reply | None:
+        """Have the gate read a whole answer of which the client got nothing yet. A reply: the answer is withheld for it."""
+        reply = self._gate.review(call.admitted, call.status or 0, call.said, body)
+        if reply is not None:
+            conclude(self._gate, call, Result.WITHHELD)
+        return reply
 
     def response(self, call: Call) -> None:
         """The whole answer came."""
-        conclude(self._gate, call, Result.EXECUTED)
+        conclude(self._gate, call, Result.MOCKED if call.admitted.mocked else Result.EXECUTED)
 
     def error(self, call: Call, failure: Failure, detail: str = "") -> Reply:
         """Record what became of it. Give what the client gets, where it got nothing yet."""
         admitted = call.admitted
         conclude(self._gate, call, Result.UNKNOWN if call.left else Result.REFUSED, error=detail[:200] or failure.value)
-        said = Refusal(status=502, answer="allow", kind="upstream", tell=_TOLD[failure], receipt=str(admitted.stamp))
+        receipt = str(admitted.stamp)
+        if admitted.mocked:
+            said = Refusal(status=403, answer="block", kind="sandbox-only", tell=_NO_MOCK, receipt=receipt)
+        else:
+            said = Refusal(status=502, answer="allow", kind="upstream", tell=_TOLD[failure], receipt=receipt)
         return render(said, admitted.request)
 
     def websocket_start(self, call: Call) -> None:
@@ -252,7 +284,13 @@ class Addon:
 
     def websocket_end(self, call: Call) -> None:
         """It is over."""
-        conclude(self._gate, call, Result.EXECUTED)
+        conclude(self._gate, call, Result.MOCKED if call.admitted.mocked else Result.EXECUTED)
+
+    def _read_along(self, call: Call, admitted: Admitted, response: http.Response) -> None:
+        call.said = translate.said(response)
+        call.meter = meter_for(admitted, response.status_code, call.said, self._outside.now())
+        recorder = self._outside.recorder and self._outside.recorder(admitted)
+        call.taps = (recorder,) if recorder is not None else ()
 
     def _refuse_unrecorded(self, call: Call, wait: float) -> None:
         """Refuse without asking the gate, whose every answer takes room on the disk. It is counted, and the count recorded."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from outgate.digest import Json
     from outgate.intake.request import Body, RawRequest
     from outgate.mitm.link import Limits
+    from outgate.mitm.taps import Said
     from outgate.mitm.tls import Handshakes
     from outgate.receipts.receipt import Outcome
 
@@ -155,6 +156,9 @@ class _LetsOut:
             pin=Pin(name="127.0.0.1", port=self.port, address="127.0.0.1", address_port=self.port),
             stamp=Stamp(writer="canary", seq=0),
         )
+
+    def review(self, admitted: Admitted, status: int, headers: Said, body: Body) -> None:
+        """No answer is withheld in a test."""
 
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:
         """Nothing is recorded of a test."""

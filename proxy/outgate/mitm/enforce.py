@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from outgate.gate import Admitted
 from outgate.intake.request import NoBody
 from outgate.mitm.streams import Download, Upload
+from outgate.mitm.taps import used
 from outgate.receipts.receipt import Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from outgate.answer.reply import Reply
     from outgate.digest import Json
     from outgate.gate import Admission, Opening
+    from outgate.inspect import usage
     from outgate.intake.agents import Agent
     from outgate.intake.request import Body, RawRequest
     from outgate.mitm.link import Link
+    from outgate.mitm.taps import Said, Tap
     from outgate.mitm.tls import Trust
     from outgate.ports import Pin
 
@@ -28,6 +33,7 @@ class Judge(Protocol):
 
     def open(self, raw: RawRequest, agent: Agent) -> Opening: ...
     async def admit(self, opening: Opening, body: Body) -> Admission: ...
+    def review(self, admitted: Admitted, status: int, headers: Said, body: Body) -> Reply | None: ...
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None: ...
     async def note(self, what: str, agent: Agent | None, about: Mapping[str, Json]) -> None: ...
 
@@ -37,13 +43,19 @@ class Outside:
     """What the operator and the resolver know of upstreams. All by canonical host, but `unreached`.
 
     `trust`: what vouches for it. `credentials`: `user:password` for the proxy before it, or nothing. `unreached` is told
-    the address at which nobody answered, `untrusted` the host whose certificate does not verify.
+    the address at which nobody answered, `untrusted` the host whose certificate does not verify. `recorder` gives who reads
+    the answer to a request along, if anybody does. `now` is the time by which what a model used is priced.
     """
 
     trust: Callable[[str], Trust]
     credentials: Callable[[str], str] = lambda _host: ""
     unreached: Callable[[Pin], None] = lambda _pin: None
     untrusted: Callable[[str], None] = lambda _host: None
+    recorder: Callable[[Admitted], Tap | None] | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+_WHOLE = frozenset({Result.EXECUTED, Result.MOCKED})
 
 
 class BreachError(Exception):
@@ -74,7 +86,11 @@ class Failure(StrEnum):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Call:
-    """One request on its way. `body` is None while it is gathered; `left` once a byte of it may have gone."""
+    """One request on its way. `body` is None while it is gathered; `left` once a byte of it may have gone.
+
+    `give_up` stops the deciding, while it is decided. `complete` when the whole answer came, `said` are its headers. `taps` read
+    it along; `meter` is the one that counts what a model used.
+    """
 
     link: Link
     raw: RawRequest
@@ -89,6 +105,11 @@ class Call:
     status: int | None = None
     left: bool = False
     concluded: bool = False
+    complete: bool = False
+    give_up: Callable[[], None] | None = None
+    taps: tuple[Tap, ...] = ()
+    meter: usage.Tap | None = None
+    said: Said = ()
 
     @property
     def admitted(self) -> Admitted:
@@ -128,6 +149,9 @@ def conclude(gate: Judge, call: Call, result: Result, *, error: str = "") -> Non
         return
     admitted, call.concluded = call.admission, True
     call.link.calls.discard(call)
+    whole = result in _WHOLE
+    for tap in call.taps:
+        tap.end(call.status or 0, call.said, whole=whole)
     outcome = Outcome(
         result=result,
         status=call.status,
@@ -135,6 +159,7 @@ def conclude(gate: Judge, call: Call, result: Result, *, error: str = "") -> Non
         received=call.download.count,
         body=call.upload.digest,
         error=error,
+        usage=used(call.meter, whole=call.complete),
     )
     gate.conclude(admitted, outcome)
 

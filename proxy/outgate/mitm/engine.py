@@ -129,6 +129,14 @@ class Engine:
         """Connections to upstreams, open now or being opened."""
         return sum(handler.upstreams for handler in self._all())
 
+    def cut(self, covers: Callable[[Agent, frozenset[str]], bool]) -> int:
+        """End what a halt covers, now, mid-byte. Gives how many requests that were.
+
+        `covers` is asked of an agent and no service: then all its connections are dropped; and of each request's services: then
+        that one ends, and its siblings go on. What is held is decided again.
+        """
+        return sum(handler.cut(covers) for handler in self._all())
+
     def abort(self, agent: str) -> int:
         """Drop every connection of one agent, now, mid-byte. Gives how many clients that were."""
         handlers = [handler for link, handler in self._handlers.items() if link.known is not None and link.known.id == agent]

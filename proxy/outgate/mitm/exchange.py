@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mitmproxy import http
 from mitmproxy.proxy import events
-from mitmproxy.proxy.layers import websocket
 from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -27,13 +26,16 @@ from outgate.gate import Admitted, Refused, Told
 from outgate.intake.request import BODY_HEAD, NoBody, Unreadable, UnreadBody, WholeBody
 from outgate.mitm import translate
 from outgate.mitm.enforce import BreachError, Failure
-from outgate.mitm.wire import Connect, DecideHook, RefusedHead, Upstream, wire_of
+from outgate.mitm.holding import Held
+from outgate.mitm.messages import Messages
+from outgate.mitm.wire import Connect, Cut, CutOff, DecideHook, RefusedHead, Upstream, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
 
     from outgate.answer.reply import Reply
+    from outgate.intake.request import Body
     from outgate.mitm.enforce import Call
     from outgate.mitm.streams import Gathering
 
@@ -42,7 +44,7 @@ _FRAMING_UNSURE: Final = frozenset({400, 411, 431, 501})
 
 
 class Exchange(HttpStream):
-    """States of one exchange. The client's side: head, (gather), decide, (stream), done. The upstream's: head, body, done.
+    """States of one exchange. The client's: head, (gather), decide, (stream), done. The upstream's: head, (hold), body, done.
 
     Nothing is sent upstream but by `_send`, which takes an open admission and no other word for it. An exception
     anywhere in here reaches the handler, which aborts both connections.
@@ -56,6 +58,7 @@ class Exchange(HttpStream):
         self.wire = wire_of(context)
         self.upstream: Upstream | None = None
         self._gathering: Gathering | None = None
+        self._held: Held | None = None
         self._answered = False
         self.queued = 0
         self._switching: http.Response | None = None
@@ -63,10 +66,17 @@ class Exchange(HttpStream):
         self.server_state = self._not_yet
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """Count what waits while this one is paused; the handler stops reading the client when it is too much."""
+        """Count what waits while this one is paused; the handler stops reading the client when it is too much.
+
+        A halt waits for nothing, and who leaves while it is decided need not be decided about.
+        """
+        if isinstance(event, Cut):
+            return self._cut(event)
         if self._paused is not None and isinstance(event, RequestData):
             self.queued += len(event.data)
             self.wire.link.queued += len(event.data)
+        elif self._paused is not None and isinstance(event, RequestProtocolError) and self.call.give_up is not None:
+            self.call.give_up()
         return super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
@@ -139,6 +149,8 @@ class Exchange(HttpStream):
         assert body is not None
         self.upstream, failure = yield Connect((way.host, way.port), way.tls, None, way=way)
         self._resumed()
+        if self._answered:  # halted meanwhile
+            return
         if self._client_left():
             self._end()
             return
@@ -186,7 +198,7 @@ class Exchange(HttpStream):
         self._let_go()
         unheard = not call.ended and translate.expects_continue(call.raw) and self._gathering is None and self.upstream is None
         unsure = isinstance(call.opening.reading, Unreadable) and call.opening.reading.status in _FRAMING_UNSURE
-        if self.upstream is not None:
+        if self.upstream is not None and not (call.complete and self.client_state == self._over):
             yield SendHttp(RequestProtocolError(self.stream_id, "answered", ErrorCode.CANCEL), self.upstream)
         response, body = translate.reply_response(reply, self.request, close=unheard or unsure)
         self.server_state = self._over
@@ -208,17 +220,65 @@ class Exchange(HttpStream):
             failure = Failure.SWITCHED if event.response.status_code == 101 else Failure.MALFORMED
             yield from self._answer(self.wire.addon.error(self.call, failure, str(error)))
             return
+        if self.call.admitted.review:
+            yield from self._hold(response, ended=event.end_stream)
+        else:
+            yield from self._pass_on(response, ended=event.end_stream)
+
+    def _pass_on(self, response: http.Response, *, ended: bool) -> CommandGenerator[None]:
         self.server_state = self._answer_body
         self._let_go()
         if response.status_code == 101:
             self._switching = response
             return
         self._answered = True
-        yield SendHttp(ResponseHeaders(self.stream_id, response, event.end_stream), self.context.client)
+        yield SendHttp(ResponseHeaders(self.stream_id, response, ended), self.context.client)
+
+    def _hold(self, response: http.Response, *, ended: bool) -> CommandGenerator[None]:
+        """Give the client nothing before the gate has read it."""
+        self._held = held = Held(response, ended, self.wire.addon.gathering(self.wire.link))
+        self.server_state = self._hold_body
+        if held.hopeless:
+            yield from self._review(held, held.cut_short())
+
+    def _hold_body(self, event: Any) -> CommandGenerator[None]:
+        held = self._held
+        assert held is not None
+        if isinstance(event, ResponseData):
+            if not all(map(held.add, self._came(event.data))):
+                yield from self._review(held, held.cut_short())
+        elif isinstance(event, ResponseTrailers):
+            yield from self._answer_trailers(event)
+        else:
+            self.call.complete = True
+            yield from self._review(held, held.whole())
+            if not self.call.concluded:
+                yield from self._answer_body(event)
+
+    def _review(self, held: Held, body: Body) -> CommandGenerator[None]:
+        """Withhold it, or pass on what was held, byte for byte."""
+        reply = self.wire.addon.review(self.call, body)
+        self._held = None
+        content = held.release()
+        if reply is not None:
+            yield from self._answer(reply)
+            return
+        yield from self._pass_on(held.response, ended=held.ended)
+        if content:
+            yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
+        for trailers in held.trailers:
+            yield SendHttp(ResponseTrailers(self.stream_id, trailers), self.context.client)
+
+    def _came(self, data: bytes) -> list[bytes]:
+        for tap in self.call.taps:
+            tap.feed(data)
+        if self.call.meter is not None:
+            self.call.meter.feed(data)
+        return self.call.download(data)
 
     def _answer_body(self, event: Any) -> CommandGenerator[None]:
         if isinstance(event, ResponseData):
-            for chunk in self.call.download(event.data):
+            for chunk in self._came(event.data):
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
         elif isinstance(event, ResponseTrailers):
             yield from self._answer_trailers(event)
@@ -233,10 +293,14 @@ class Exchange(HttpStream):
         except translate.BadAnswerError as error:
             yield from self._upstream_failed(ResponseProtocolError(self.stream_id, str(error), ErrorCode.GENERIC_SERVER_ERROR))
         else:
-            yield SendHttp(ResponseTrailers(self.stream_id, trailers), self.context.client)
+            if self._held is not None:
+                self._held.trailers.append(trailers)
+            else:
+                yield SendHttp(ResponseTrailers(self.stream_id, trailers), self.context.client)
 
     def _answer_end(self) -> CommandGenerator[None]:
         self.server_state = self._over
+        self.call.complete = True
         self.wire.addon.response(self.call)  # before the client learns that it is over
         if self.client_state == self._over:
             yield DropStream(self.stream_id)
@@ -258,6 +322,26 @@ class Exchange(HttpStream):
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
     # when things end early
+
+    def _cut(self, event: Cut) -> CommandGenerator[None]:
+        """Halted: it ends here, on both sides. Nothing in here waits, so that it may happen while this one is paused."""
+        reply, upstream = self.wire.addon.halted(self.call), self.upstream
+        if isinstance(self.child_layer, Messages):
+            yield from self.passthrough(event)
+        elif not self._answered:
+            yield from self._answer(reply)
+        else:
+            self.client_state = self.server_state = self._over
+            self._let_go()
+            if upstream is not None:
+                yield SendHttp(RequestProtocolError(self.stream_id, "halted", ErrorCode.CANCEL), upstream)
+            if self.context.client.alpn == b"h2":
+                yield SendHttp(ResponseProtocolError(self.stream_id, "halted", ErrorCode.CANCEL), self.context.client)
+                yield DropStream(self.stream_id)
+            else:
+                yield CutOff(self.context.client)
+        if upstream is not None and upstream.http2 is None:
+            yield CutOff(upstream.carrier or upstream)
 
     def _client_failed(self, event: RequestProtocolError) -> CommandGenerator[None]:
         self._end()
@@ -285,6 +369,9 @@ class Exchange(HttpStream):
         """The body has gone on, or never will."""
         if self._gathering is not None:
             self._gathering.over()
+        if self._held is not None:
+            self._held.release()
+            self._held = None
         self.call.forget_body()
 
     def _resumed(self) -> None:
@@ -301,47 +388,3 @@ class Exchange(HttpStream):
 
     def _over(self, _event: Any) -> CommandGenerator[None]:
         yield from ()
-
-
-class Messages(websocket.WebsocketLayer):
-    """An admitted WebSocket. Messages are relayed; none is kept, and none may be larger than a limit."""
-
-    def __init__(self, context: Context, flow: http.HTTPFlow, call: Call) -> None:
-        super().__init__(context, flow)
-        self.call = call
-        self.wire = wire_of(context)
-
-    def start(self, event: events.Event) -> CommandGenerator[None]:
-        """Begin to relay."""
-        yield from self._ours(super().start(event))
-
-    _handle_event = start
-
-    def relay_messages(self, event: events.Event) -> CommandGenerator[None]:
-        """Relay what came, and count it."""
-        if isinstance(event, events.DataReceived):
-            passing = self.call.upload if event.connection == self.context.client else self.call.download
-            passing(event.data)
-        yield from self._ours(super().relay_messages(event))
-        for side in (self.client_ws, self.server_ws):
-            self._bounded(sum(map(len, side.frame_buf)))
-
-    def _ours(self, relayed: CommandGenerator[None]) -> CommandGenerator[None]:
-        """Call our hooks right here: what raises in one takes the whole connection down."""
-        for command in relayed:
-            match command:
-                case websocket.WebsocketStartHook():
-                    self.wire.addon.websocket_start(self.call)
-                case websocket.WebsocketMessageHook(flow=flow):
-                    assert flow.websocket is not None
-                    self._bounded(len(flow.websocket.messages[-1].content))
-                    self.wire.addon.websocket_message(self.call)
-                    flow.websocket.messages.clear()
-                case websocket.WebsocketEndHook():
-                    self.wire.addon.websocket_end(self.call)
-                case _:
-                    yield command
-
-    def _bounded(self, size: int) -> None:
-        if size > self.wire.limits.message:
-            raise BreachError("a WebSocket message is over the limit")

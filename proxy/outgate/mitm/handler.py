@@ -14,17 +14,20 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server import ConnectionIO, LiveConnectionHandler
 
+from outgate.mitm.deciding import Deciding, forgive
 from outgate.mitm.enforce import BreachError, Failure
 from outgate.mitm.layers import Http, TunnelGate
-from outgate.mitm.wire import Becomes, DecideHook, Line, Replace, Settled, Upstream, Wire
+from outgate.mitm.wire import Becomes, Cut, CutOff, DecideHook, Line, Replace, Settled, Upstream, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from mitmproxy.connection import Connection
     from mitmproxy.proxy.layer import Layer
 
+    from outgate.intake.agents import Agent
     from outgate.mitm.addon import Addon
+    from outgate.mitm.enforce import Way
     from outgate.mitm.link import Limits, Link
     from outgate.ports import Alarm, Pin
 
@@ -65,7 +68,7 @@ class Handler(LiveConnectionHandler):
         self._busy = False
         self._down = False
         self._ending = False
-        self._deciding = 0
+        self._deciding = Deciding(addon.request)
         self._watched: set[Connection] = set()
         self._out: dict[Connection, list[bytes]] = {}
         self._half_closed: list[Connection] = []
@@ -92,7 +95,7 @@ class Handler(LiveConnectionHandler):
         finally:
             for timer in (watch, *self.wakeup_timer):
                 timer.cancel()
-            self._forgive()
+            forgive(asyncio.current_task())  # a cancellation is how mitmproxy closes a connection
             await self._leave()
 
     async def handle_connection(self, connection: Connection) -> None:
@@ -156,11 +159,29 @@ class Handler(LiveConnectionHandler):
         self._half_closed.clear()
         self._link.room.set()
         current = asyncio.current_task()
+        self._deciding.give_up()
         for io in list(self.transports.values()):
             if isinstance(io.writer, asyncio.StreamWriter):
                 io.writer.transport.abort()
             if io.handler is not None and io.handler is not current:
                 io.handler.cancel()
+
+    def cut(self, covers: Callable[[Agent, frozenset[str]], bool]) -> int:
+        """End what a halt covers. Gives how many requests that were: see `Engine.cut`."""
+        link = self._link
+        if link.known is None or self._down:
+            return 0
+        if covers(link.known, frozenset()):
+            ended = len(link.calls) + len(self._deciding)
+            link.ending = "halted"
+            self.abort()
+            return ended
+        covered = [call for call in tuple(link.calls) if covers(link.known, call.admitted.services)]
+        for call in covered:
+            self._feed(Cut(call))
+            self._stop_connecting(call.way)
+        self._deciding.again()
+        return len(covered)
 
     def finish(self) -> None:
         """Go, as soon as nothing that was let out is under way."""
@@ -244,6 +265,8 @@ class Handler(LiveConnectionHandler):
                     self._out.setdefault(command.connection, []).append(command.data)
             case DecideHook():
                 self._spawn(self._decide(command))
+            case CutOff(connection=connection, after=after):
+                self._cut_off(connection, after)
             case commands.OpenConnection(connection=connection):
                 self.transports[connection] = ConnectionIO()
                 task = self._spawn(self.open_connection(command))
@@ -269,16 +292,30 @@ class Handler(LiveConnectionHandler):
             client.handler.cancel()
 
     async def _decide(self, command: DecideHook) -> None:
-        self._deciding += 1
         try:
             with self.timeout_watchdog.disarm():
-                await self._addon.request(command.call)
+                await self._deciding.decide(command.call)
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "deciding a request")
         else:
             self._feed(events.HookCompleted(command))
-        finally:
-            self._deciding -= 1
+
+    def _stop_connecting(self, way: Way | None) -> None:
+        """Open no connection that nobody needs any more."""
+        if any(call.way == way for call in self._link.calls):
+            return
+        for connection, io in tuple(self.transports.items()):
+            if isinstance(connection, Upstream) and connection.way == way and not connection.ready and io.handler is not None:
+                io.handler.cancel()
+
+    def _cut_off(self, connection: Connection, after: float) -> None:
+        io = self.transports.get(connection)
+        if after:
+            self._loop.call_later(after, self._cut_off, connection, 0.0)
+        elif connection is self.client:
+            self.abort()
+        elif io is not None and isinstance(io.writer, asyncio.StreamWriter):
+            io.writer.transport.abort()
 
     def _replace(self, layer: Layer, data: bytes) -> None:
         self.layer = layer
@@ -364,6 +401,7 @@ class Handler(LiveConnectionHandler):
     async def _leave(self) -> None:
         """The client is gone: take its upstreams along, and record what it leaves unfinished."""
         self._link.gone = True
+        self._deciding.give_up()
         for io in list(self.transports.values()):
             if isinstance(io.writer, asyncio.StreamWriter):
                 io.writer.close()
@@ -375,13 +413,6 @@ class Handler(LiveConnectionHandler):
             self.fail(error, "recording what a client left unfinished")
         while self.tasks:
             await asyncio.wait(tuple(self.tasks))
-
-    @staticmethod
-    def _forgive() -> None:
-        """A cancellation is how mitmproxy closes one connection; the task itself has something left to do."""
-        task = asyncio.current_task()
-        while task is not None and task.cancelling():
-            task.uncancel()
 
 
 def _ours(server: Connection) -> Upstream:

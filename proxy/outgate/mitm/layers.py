@@ -28,7 +28,7 @@ from outgate.mitm.heads import may_be_http
 from outgate.mitm.http1 import AgentHttp1, UpstreamHttp1
 from outgate.mitm.http2 import AgentHttp2, Settle, UpstreamHttp2
 from outgate.mitm.tls import AgentTls, UpstreamTls
-from outgate.mitm.wire import Connect, Replace, Settled, SpeaksHttp2, Upstream, wire_of
+from outgate.mitm.wire import Connect, Cut, Replace, Settled, SpeaksHttp2, Upstream, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Connection
@@ -52,11 +52,18 @@ class Http(HttpLayer):
         if isinstance(event, events.Start):
             self.connections[self.context.client] = self._agent_layer()
         known = not isinstance(event, events.ConnectionEvent) or event.connection in self.connections
-        if known and not isinstance(event, Settled):
+        if isinstance(event, Cut):
+            yield from self._cut(event)
+        elif known and not isinstance(event, Settled):
             yield from super()._handle_event(event)
         if isinstance(event, events.ConnectionClosed) and event.connection is not self.context.client:
             self._forget(event.connection)
         yield from self._settle()
+
+    def _cut(self, event: Cut) -> CommandGenerator[None]:
+        for stream in tuple(self.streams.values()):
+            if isinstance(stream, Exchange) and stream.call is event.call:
+                yield from self.event_to_child(stream, event)
 
     def _agent_layer(self) -> layer.Layer:
         self.wire.link.pressed = self._pressed

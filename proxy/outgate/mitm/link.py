@@ -60,7 +60,7 @@ class Limits:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Link:
-    """State of one client connection. `calls` are admitted and owe their outcome; `gone` when the client is.
+    """State of one client connection. `calls` are admitted and owe their outcome; `gone` when the client is, `ending` is why.
 
     It came in by `door` from `peer`. `known` is whose it is, once that is; until then it was `asked` so many times, and
     `refused` if what it showed was not good enough.
@@ -77,6 +77,7 @@ class Link:
     tunnel: Tunnel | None = None
     calls: set[Call] = field(default_factory=set)
     gone: bool = False
+    ending: str = "the client left"
     gathered: int = 0
     queued: int = 0
     pipelined: int = 0

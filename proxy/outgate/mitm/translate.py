@@ -35,6 +35,21 @@ _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _NOT_IN_HTTP1: Final = _FRAMING | {b"te", b"sec-websocket-extensions"}
 _NOT_IN_HTTP2: Final = _FRAMING | {b"host", b"connection", b"upgrade"}
 _NOT_GIVEN: Final = _HOP | {b"alt-svc"}
+_NOT_OF_A_MOCK: Final = frozenset(
+    {
+        *(
+            b"set-cookie",
+            b"strict-transport-security",
+            b"clear-site-data",
+            b"public-key-pins",
+            b"expect-ct",
+            b"nel",
+            b"report-to",
+        ),
+        *(b"cache-control", b"expires", b"age", b"pragma"),
+    }
+)
+"""What a client would keep and hold against the real service, whose name the mock answers under."""
 _OURS: Final = b"outgate-"
 _BODY_EXPECTED: Final = frozenset({"POST", "PUT", "PATCH"})
 _BODILESS: Final = frozenset({204, 304})
@@ -153,6 +168,19 @@ def switched(response: http.Response, request: Request) -> http.Response:
     kept = [(n, v) for n, v in fields if (low := n.lower()) not in _NOT_GIVEN and not low.startswith(_OURS)]
     kept += [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
     return http.Response(b"HTTP/1.1", 101, b"Switching Protocols", http.Headers(kept), b"", None, time.time(), None)
+
+
+def mocked(response: http.Response, receipt: str) -> http.Response:
+    """Say of a mock's answer that it is one, and have nothing of it outlast it."""
+    kept = [(n, v) for n, v in response.headers.fields if n.lower() not in _NOT_OF_A_MOCK]
+    said = [(b"cache-control", b"no-store"), (b"outgate-decision", b"sandbox"), (b"outgate-receipt", receipt.encode("ascii"))]
+    response.headers = http.Headers((*kept, *said))
+    return response
+
+
+def said(response: http.Response) -> tuple[tuple[str, str], ...]:
+    """Give an answer's headers to read: lower-case names, as they came."""
+    return tuple((n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in response.headers.fields)
 
 
 def answer_trailers(trailers: Iterable[tuple[bytes, bytes]]) -> http.Headers:

@@ -119,6 +119,21 @@ class Settled(events.Event):
     """Something that waited to be written was."""
 
 
+class Cut(events.Event):
+    """A halt covers this call: its exchange ends now, whatever it waits for."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+
+class CutOff(commands.Command):
+    """Drop a connection, with what is still to be written on it, after so many seconds. The client's: all of its."""
+
+    def __init__(self, connection: Connection, *, after: float = 0.0) -> None:
+        self.connection = connection
+        self.after = after
+
+
 class Becomes(commands.Command):
     """The client's connection is a tunnel from here on; `rest` was read beyond the CONNECT."""
 

@@ -1,0 +1,59 @@
+"""An answer that is held back, whole and within bounds, until the gate has read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from outgate.intake.request import NoBody, UnreadBody, WholeBody
+
+if TYPE_CHECKING:
+    from mitmproxy import http
+
+    from outgate.intake.request import Body
+    from outgate.mitm.streams import Gathering
+
+_ENDLESS = ("text/event-stream", "multipart/x-mixed-replace", "application/grpc")
+"""These may go on for hours: nobody waits for their end."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """An answer of which the client got nothing yet. `ended`: there is no body."""
+
+    response: http.Response
+    ended: bool
+    gathering: Gathering
+    trailers: list[http.Headers] = field(default_factory=list)
+    _content: bytes = b""
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether its head says already that it can't be had whole."""
+        if self.ended:
+            return False
+        headers = self.response.headers
+        length = headers.get("content-length", "")
+        kind = headers.get("content-type", "").strip().lower()
+        too_large = length.isdigit() and int(length) > self.gathering.limit
+        return self.response.status_code == 101 or too_large or kind.startswith(_ENDLESS)
+
+    def add(self, data: bytes) -> bool:
+        """Keep a piece. False: it was kept, and it is one too many."""
+        return self.gathering.add(data)
+
+    def whole(self) -> Body:
+        """Everything came."""
+        self._content = self.gathering.content()
+        return WholeBody(self._content) if self._content else NoBody()
+
+    def cut_short(self) -> Body:
+        """It can't be had whole."""
+        self._content = self.gathering.content()
+        return UnreadBody(too_large=True)
+
+    def release(self) -> bytes:
+        """Give what was kept. Nothing is held any more."""
+        content, self._content = self._content, b""
+        self.gathering.over()
+        return content
