@@ -67,6 +67,14 @@ class Database:
             raise UnavailableError(f"the {self._kind.name} {self.path} is closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(self._do, work))
 
+    async def unwell(self) -> str:
+        """Why it can't be relied on now; empty where it answers."""
+        try:
+            await self.wait_for(lambda db: db.execute("select count(*) from sqlite_schema").fetchone())
+        except UnavailableError as error:
+            return str(error)
+        return ""
+
     def soon(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Do it in the thread, after what was asked before. Nobody is told of a failure: the next call meets it too."""
         if not self._closed:

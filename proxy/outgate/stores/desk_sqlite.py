@@ -104,6 +104,10 @@ class SqliteDesk:
         """The newest, whatever became of them, newest first."""
         return await self._db.wait_for(partial(_some, "true", (), most))
 
+    async def unwell(self) -> str:
+        """Why it can't be relied on now; empty where it answers."""
+        return await self._db.unwell()
+
     async def close(self) -> None:
         """Finish what was asked, and let the file go."""
         self._stop_watching()
@@ -287,6 +291,10 @@ def _written(panels: tuple[Panel, ...]) -> str:
 
 
 def _read(text: str) -> tuple[Panel, ...]:
+    """Raises ValueError, TypeError or KeyError. No panels at all would be satisfied by nobody's vote."""
+    listed = json.loads(text)
+    if not isinstance(listed, list) or not listed:
+        raise ValueError("it has no panels")
     return tuple(
         Panel(
             name=said["name"],
@@ -296,5 +304,5 @@ def _read(text: str) -> tuple[Panel, ...]:
             owner=said["owner"],
             rules=tuple(said["rules"]),
         )
-        for said in json.loads(text)
+        for said in listed
     )

@@ -99,6 +99,10 @@ class SqliteLedger:
             raise
         job.reserved()
 
+    async def unwell(self) -> str:
+        """Why it can't be relied on now; empty where it answers."""
+        return await self._db.unwell()
+
     async def close(self) -> None:
         """Finish what was asked, and let the file go."""
         await self._db.close()
