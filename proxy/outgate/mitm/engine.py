@@ -59,6 +59,7 @@ class Engine:
     ) -> None:
         self._alarm = alarm
         self._limits = limits or Limits()
+        self._trust = outside.trust
         self._handshakes = Handshakes(authority, outside.trust)
         self._notes = Notes(gate=gate, alarm=alarm)
         self._doors = Doors(notes=self._notes, limits=self._limits, agents=agents or Agents(), monotonic=time.monotonic)
@@ -73,6 +74,7 @@ class Engine:
         self._listeners: list[asyncio.Server] = []
         self._handlers: dict[Link, Handler] = {}
         self._started = False
+        self._hurried = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -124,6 +126,10 @@ class Engine:
         """The agents that have a connection open."""
         return self._doors.inside
 
+    def connections(self, agent: str) -> int:
+        """Connections that an agent has open now."""
+        return self._doors.count(agent)
+
     @property
     def upstreams(self) -> int:
         """Connections to upstreams, open now or being opened."""
@@ -133,7 +139,7 @@ class Engine:
         """End what a halt covers, now, mid-byte. Gives how many requests that were.
 
         `covers` is asked of an agent and no service: then all its connections are dropped; and of each request's services: then
-        that one ends, and its siblings go on. What is held is decided again.
+        that one ends, and its siblings go on. What the gate still decides is the gate's.
         """
         return sum(handler.cut(covers) for handler in self._all())
 
@@ -150,12 +156,22 @@ class Engine:
             server.close()
         for handler in self._all():
             handler.finish()
-        try:
-            async with asyncio.timeout(grace.total_seconds()):
-                await self._empty.wait()
-        except TimeoutError:
+        ended = asyncio.create_task(self._empty.wait())
+        hurried = asyncio.create_task(self._hurried.wait())
+        await asyncio.wait({ended, hurried}, timeout=grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
             await self._abort_all()
+        ended.cancel()
+        hurried.cancel()
         await self._notes.close()
+
+    def hurry(self) -> None:
+        """Have a stop wait for nobody, now or when it comes."""
+        self._hurried.set()
+
+    def renew(self, authority: Authority) -> None:
+        """Show leaves of this CA to whoever connects from now on."""
+        self._handshakes = self._addon.handshakes = Handshakes(authority, self._trust)
 
     async def _abort_all(self) -> None:
         for handler in self._all():
