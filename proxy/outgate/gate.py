@@ -104,6 +104,11 @@ class Gate:
         """What requests are decided with now."""
         return self._ground
 
+    @property
+    def held(self) -> int:
+        """How many requests wait for people now."""
+        return self._waiting.held
+
     def adopt(self, ground: Ground) -> None:
         """Decide with this from now on. What was let out goes on; what is held is decided again."""
         self._ground = ground

@@ -39,6 +39,11 @@ class Waiting:
         hold = hold_of(reading, self._hold) if isinstance(reading, Request) else 0.0
         return Patience(began=began, until=began + hold)
 
+    @property
+    def held(self) -> int:
+        """How many requests wait for people."""
+        return self._counts["held"].total()
+
     def wake(self) -> None:
         """Have everything that is held decided again."""
         again, self._again = self._again, asyncio.Event()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from outgate.app.clock import SystemClock
 from outgate.app.grounds import entropy
+from outgate.app.status import Seen
 from outgate.gate import Gate, Ground
 from outgate.net.lookup import Lookup
 from outgate.net.resolver import SystemResolver
@@ -54,6 +55,7 @@ class Parts:
     agents: Agents | None = None
     watched: tuple[Observer, ...] = ()
     clock: SystemClock = field(default_factory=SystemClock)
+    seen: Seen = field(default_factory=Seen)
     own: set[tuple[str, int]] = field(default_factory=set)
     alarm: LogAlarm = field(init=False)
     journal: FileJournal = field(init=False)
@@ -128,7 +130,7 @@ class Parts:
             switch=self.switch,
             mocks=_NoMocks(),
             resolver=self.resolver,
-            observer=Observers((self.metrics, *self.watched)),
+            observer=Observers((self.metrics, self.seen, *self.watched)),
             alarm=self.alarm,
             clock=self.clock,
             entropy=entropy,

@@ -116,6 +116,11 @@ class FileJournal:
         """How many receipts were taken so far."""
         return self._chain.size
 
+    @property
+    def broken(self) -> str:
+        """Why nothing can be written any more; empty as long as it can."""
+        return self._broken or ""
+
     def append(self, body: dict[str, Json]) -> asyncio.Future[Stamp]:
         if self._broken is not None:
             raise UnavailableError(self._broken)
