@@ -1,4 +1,4 @@
-"""What of one client is being decided: begun, asked again after a halt, or given up because nobody waits for it."""
+"""What of one client is being decided: for a moment, or, where people or a limit are waited for, for long."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ _GRACE: Final = 0.25
 
 
 class Deciding:
-    """One client's requests that wait for the gate: for a moment, or, where people or a limit are waited for, for long."""
+    """One client's requests that wait for the gate's word. What nobody waits for any more is given up."""
 
     def __init__(self, ask: Callable[[Call], Awaitable[None]]) -> None:
         self._ask = ask
         self._tasks: dict[Call, asyncio.Task[Any]] = {}
-        self._again: set[Call] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -30,44 +29,25 @@ class Deciding:
         task = asyncio.current_task()
         assert task is not None
         self._tasks[call] = task
-        call.give_up = lambda: self._later(call, task)
+        call.give_up = lambda: self._later(call)
         try:
-            await self._asked(call)
+            await self._ask(call)
         except asyncio.CancelledError:
             forgive(task)
         finally:
             del self._tasks[call]
-            self._again.discard(call)
             call.give_up = None
-
-    def again(self) -> None:
-        """Have everything decided once more: a halt came, and what is held may be covered by it."""
-        for call, task in tuple(self._tasks.items()):
-            self._again.add(call)
-            task.cancel()
 
     def give_up(self) -> None:
         """Nobody waits for any of it."""
         for call in tuple(self._tasks):
-            if call.give_up is not None:
-                call.give_up()
+            self._later(call)
 
-    async def _asked(self, call: Call) -> None:
-        while True:
-            try:
-                return await self._ask(call)
-            except asyncio.CancelledError:
-                if call not in self._again:
-                    raise
-                self._again.discard(call)
-                forgive(asyncio.current_task())
+    def _later(self, call: Call) -> None:
+        asyncio.get_running_loop().call_later(_GRACE, self._stop, call)
 
-    def _later(self, call: Call, task: asyncio.Task[Any]) -> None:
-        asyncio.get_running_loop().call_later(_GRACE, self._stop, call, task)
-
-    def _stop(self, call: Call, task: asyncio.Task[Any]) -> None:
-        if self._tasks.get(call) is task:
-            self._again.discard(call)
+    def _stop(self, call: Call) -> None:
+        if task := self._tasks.get(call):
             task.cancel()
 
 

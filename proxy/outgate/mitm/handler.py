@@ -180,7 +180,6 @@ class Handler(LiveConnectionHandler):
         for call in covered:
             self._feed(Cut(call))
             self._stop_connecting(call.way)
-        self._deciding.again()
         return len(covered)
 
     def finish(self) -> None:
