@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,12 @@ from outgate.ca.inherited import Inherited, inherited
 from outgate.ca.roots import pem_blocks, public_roots
 from outgate.ca.trust import read_trust
 from outgate.errors import ConfigError
+from outgate.intake.credentials import Agents
 from outgate.intake.destinations import behind, via_of
 from outgate.policy.effect import Mode
+from outgate.stores.agent_files import load_agents
 from outgate.stores.catalog_files import load_catalog
-from outgate.stores.policy_files import load_policies
+from outgate.stores.policy_files import load_policies, policy_path
 from outgate.stores.shipped import shipped
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from outgate.settings import Settings
 
 DEFAULT_POLICY = "coding-agent"
+_TAKES_A_RESTART = frozenset({"listen", "admin", "admin_token_file", "metrics", "hold", "drain", "body_limit", "log_level"})
+"""Settings that hold from a gate's start to its end."""
 
 
 def entropy(count: int) -> bytes:
@@ -51,6 +55,23 @@ class Grounds:
     """PEM: the roots that this system and certifi vouch for."""
     written: tuple[Path, ...]
     """The files that say what an agent may do, and those beside which they are looked for: it may read them, not write."""
+    files: tuple[Path, ...] = ()
+    """Everything that was read, or would be if it were there."""
+    agents: Agents = field(default_factory=Agents)
+    """Who may come in where many do."""
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """What it is, part by part."""
+        return {"policy": self.policy.digest, "agents": self.agents.digest}
+
+    def unlike(self, other: object) -> tuple[str, ...]:
+        """The settings that are not as in another one, and take a restart."""
+        if not isinstance(other, Grounds):
+            return ()
+        mine, theirs = self.settings, other.settings
+        changed = (one.name for one in fields(mine) if getattr(mine, one.name) != getattr(theirs, one.name))
+        return tuple(sorted(name for name in changed if name in _TAKES_A_RESTART))
 
     @property
     def destinations(self) -> Destinations:
@@ -71,12 +92,18 @@ class Grounds:
         return tuple(key for pem, key in adding.items() if not pem_blocks(pem) <= usual)
 
 
-def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False) -> Grounds:
-    """Read settings, catalog, policy and trust. Raises ConfigError with what is wrong, before anything was started."""
+def grounds(
+    *, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False, served: bool = False
+) -> Grounds:
+    """Read settings, catalog, policy, agents where many are `served`, and trust.
+
+    Raises ConfigError with what is wrong, before anything was started.
+    """
     environ, cwd = dict(os.environ), _cwd()
     (settings, catalog, policy), (trust, found) = _both(
         lambda: _rules(config, policies, environ, enforce=enforce), lambda: _surroundings(environ)
     )
+    agents_file = settings.agents_file(environ)
     return Grounds(
         environ=environ,
         cwd=cwd,
@@ -88,6 +115,8 @@ def grounds(*, config: Path | None = None, policies: tuple[str, ...] = (), enfor
         inherited=found,
         public=public_roots(),
         written=tuple(_written(policies or settings.policies, settings, config, environ)),
+        files=(*_files(policies or settings.policies or (DEFAULT_POLICY,), settings, config, environ), agents_file),
+        agents=load_agents(agents_file) if served else Agents(),
     )
 
 
@@ -133,3 +162,9 @@ def _written(names: Iterable[str], settings: Settings, config: Path | None, envi
     files = (*map(Path, names), *((config,) if config else ()))  # a starter policy's name is no file
     yield from (path.absolute() for path in files if path.is_file())
     yield from (path.absolute() for path in (*settings.services, settings_files.config_folder(environ)) if path.exists())
+
+
+def _files(names: Iterable[str], settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
+    yield (config or settings_files.config_folder(environ) / settings_files.FILE).absolute()
+    yield from (policy_path(name).absolute() for name in names)
+    yield from settings.services

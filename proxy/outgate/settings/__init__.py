@@ -1,7 +1,7 @@
 """Settings: everything an operator may set but the policy, checked whole before anything starts."""
 
 from outgate.settings.form import FORM
-from outgate.settings.load import json_schema, load, read
+from outgate.settings.load import FILE, json_schema, load, read
 from outgate.settings.values import (
     BODY_LIMIT,
     DRAIN,
@@ -17,6 +17,7 @@ from outgate.settings.values import (
 __all__ = [
     "BODY_LIMIT",
     "DRAIN",
+    "FILE",
     "FORM",
     "HOLD",
     "AgentSettings",
