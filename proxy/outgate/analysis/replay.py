@@ -69,10 +69,14 @@ class Meter[R: Reservation](Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A kind of change: of one action by one agent, from one answer to another. `rules` make the stricter of the two."""
+    """A kind of change: of one action by one agent, from one answer to another. `rules` make the stricter of the two.
+
+    `let_out`: it went out then. Where people let it pass, `before` is escalate all the same.
+    """
 
     before: Effect
     after: Effect
+    let_out: bool
     rules: tuple[str, ...]
     action: str
     agent: str
@@ -114,6 +118,8 @@ class Report:
     fixed: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     """What could not be replayed, by why."""
+    untold: int = 0
+    """Of those, how many were let out then: nobody knows whether they would be stopped now."""
     first: datetime | None = None
     last: datetime | None = None
 
@@ -157,7 +163,7 @@ class _Again[R: Reservation]:
             case Fixed(reason):
                 self.report.fixed[reason] += 1
             case Lost(why):
-                self.report.lost[why] += 1
+                self._lost(why, let_out=fields.get("answer") == str(Effect.ALLOW))
             case Recalled() as recalled:
                 await self._recalled(self._without_guesses(recalled))
 
@@ -169,6 +175,10 @@ class _Again[R: Reservation]:
             case _:
                 pass
 
+    def _lost(self, why: str, *, let_out: bool) -> None:
+        self.report.lost[why] += 1
+        self.report.untold += let_out
+
     def _without_guesses(self, recalled: Recalled) -> Recalled:
         """A body that had to be read and could not be: whether it would have to be read now is not in the receipt."""
         if not recalled.facts.unread or self._needs.data:
@@ -179,7 +189,7 @@ class _Again[R: Reservation]:
 
     async def _recalled(self, recalled: Recalled) -> None:
         if why := self._missing(recalled):
-            self.report.lost[why] += 1
+            self._lost(why, let_out=recalled.let_out)
             return
         answer = await self._answer(recalled)
         if answer.reserved is not None and recalled.let_out and len(self._open) < MOST_OPEN:
@@ -232,7 +242,7 @@ class _Again[R: Reservation]:
         rules = _rules(decision) if decision.answer > before else recalled.rules
         action = max(decision.verdicts, key=lambda verdict: (verdict.answer, verdict.action.tier)).action.name
         agent = recalled.facts.agent.id
-        kind = Change(before=before, after=decision.answer, rules=rules, action=action, agent=agent)
+        kind = Change(before=before, after=decision.answer, let_out=recalled.let_out, rules=rules, action=action, agent=agent)
         if kind not in self.report.changes and len(self.report.changes) >= MOST_KINDS:
             self.report.further += 1
             return

@@ -1,4 +1,4 @@
-"""`outgate policy`: check, test, suggest, and the schema for editors."""
+"""`outgate policy`: check, test, suggest, replay, and the schema for editors."""
 
 from __future__ import annotations
 
@@ -95,6 +95,43 @@ def suggest(
 
 
 @app.command()
+def replay(  # noqa: PLR0913  # one parameter an option
+    log: Annotated[
+        Path | None, typer.Argument(metavar="LOG", help="A state folder, or a folder of logs; default: this machine's.")
+    ] = None,
+    *,
+    policy: Annotated[list[str], typer.Option(metavar="NEW", help="What to decide by: a file or a starter policy. Repeatable.")],
+    bound: Annotated[
+        int | None,
+        typer.Option("--max-new-blocks", min=0, help="Exit with 1 if more that were let out would be stopped, or can't be told."),
+    ] = None,
+    as_written: Annotated[bool, typer.Option("--as-written", help="Keep the policy's mode; else it is enforced.")] = False,
+    agent: Annotated[str | None, typer.Option(help="Only what this agent did.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, for programs.")] = False,
+    services: Services = None,
+) -> None:
+    """Decide again, under another policy, what was recorded: what would change, and where a receipt does not say enough."""
+    import asyncio
+
+    from outgate.analysis.replay import replay as again
+    from outgate.cli.replay_lines import fields, lines
+    from outgate.errors import UnavailableError
+    from outgate.policy.effect import Mode
+    from outgate.stores.memory import MemoryLedger
+    from outgate.stores.policy_files import load_policies
+
+    under = load_policies(policy, catalog_of(services), mode=None if as_written else Mode.ENFORCE)
+    folder = _logs_in(log) if log else _own_log()
+    report = asyncio.run(again(_reading(_recorded(folder, agent)), under, MemoryLedger()))
+    if not report.decisions:
+        raise UnavailableError(f"no decisions are in {folder} yet, run your agent first: outgate run -- CMD…")
+    text = json.dumps(fields(report, under), indent=2) if as_json else "\n".join(lines(report, under, bound=bound))
+    typer.echo(text)
+    if bound is not None and report.stopped + report.untold > bound:
+        raise typer.Exit(1)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of policy files, for editors."""
     from outgate.policy.form import policy_schema
@@ -188,6 +225,38 @@ def _own_log() -> Path:
     from outgate.stores.logs import log_folder
 
     return log_folder(state_folder(os.environ))
+
+
+def _logs_in(place: Path) -> Path:
+    """The folder of logs, where the state folder around it may be named as well."""
+    from outgate.stores.logs import log_folder
+
+    return log_folder(place) if log_folder(place).is_dir() else place
+
+
+def _recorded(folder: Path, agent: str | None) -> Iterator[Mapping[str, Json]]:
+    """Decisions of an agent, or all; and every outcome, for the one that it belongs to."""
+    from outgate.stores.logs import all_receipts
+
+    for receipt in all_receipts(folder):
+        asked = receipt.fields.get("agent")
+        if agent is None or receipt.type == "outcome" or (isinstance(asked, dict) and asked.get("id") == agent):
+            yield receipt.fields
+
+
+def _reading(receipts: Iterator[Mapping[str, Json]]) -> Iterator[Mapping[str, Json]]:
+    """Says how far it is, on a terminal, once it takes longer than a second."""
+    from time import monotonic
+
+    began = said = monotonic()
+    shown = sys.stderr.isatty()
+    for number, fields in enumerate(receipts, 1):
+        if shown and number % 1000 == 0 and (now := monotonic()) - began > 1 and now - said > 0.2:
+            said = now
+            print(f"\r{number:,} receipts", end="", file=sys.stderr, flush=True)  # noqa: T201
+        yield fields
+    if shown and said > began:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _decisions(folder: Path, agent: str | None) -> Iterator[Mapping[str, Json]]:

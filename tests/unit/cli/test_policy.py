@@ -1,8 +1,10 @@
+import asyncio
 import json
 import sys
 
 import pytest
 from policies import NOON, action, facts, policy, written
+from recorded import Record
 
 from outgate.actions.action import Access, Confidence, Tier
 from outgate.cli.main import main
@@ -155,3 +157,77 @@ async def _log(state, *seen):
         )
         await journal.append(body)
     await journal.close()
+
+
+# replay
+
+
+TIGHT = written("- {id: no-gets, match: {service: github}, effect: block}")
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A state folder with a real log of three decisions by two agents."""
+    record = Record(policy("- {id: all, match: {}, effect: allow}"))
+    for agent, name in (("coder", "github.repos/get"), ("other", "npm.package"), ("coder", "npm.package")):
+        one = action(name, access=Access.READ, tier=Tier.T0, confidence=Confidence.CATALOG, resource="a/b")
+        record.came(record.decided(one, id=agent))
+    asyncio.run(_written(tmp_path / "state", record))
+    (tmp_path / "tight.yaml").write_text(TIGHT)
+    return tmp_path / "state"
+
+
+async def _written(state, record):
+    journal = FileJournal.open(state, writer=new_writer(NOON, b"abcd"), key=SigningKey.from_seed(b"k" * 32))
+    for body in record.receipts:
+        await journal.append({key: value for key, value in body.items() if key not in {"v", "writer", "seq", "prev"}})
+    await journal.close()
+
+
+@pytest.mark.parametrize("place", [[], ["state"], ["state/log"]])
+def test_replay_decides_what_was_recorded_again(outgate, recorded, place):
+    code, out, _ = outgate("policy", "replay", *place, "--policy", "tight.yaml")
+    assert code == 0
+    assert out.splitlines()[0].startswith("3 decisions, 3 decided again under policy tried, enforced;")
+    assert "1 x  block  no-gets  github.repos/get  coder" in out
+
+
+def test_replay_exits_with_1_when_too_many_would_be_stopped(outgate, recorded):
+    assert outgate("policy", "replay", "--policy", "tight.yaml", "--max-new-blocks", "1")[0] == 0
+    code, out, _ = outgate("policy", "replay", "--policy", "tight.yaml", "--max-new-blocks", "0")
+    assert code == 1
+    assert out.endswith("1 new stop: more than the 0 that may be\n")
+
+
+def test_what_replay_can_not_tell_counts_as_stopped(outgate, recorded, tmp_path):
+    (tmp_path / "data.yaml").write_text(written("- {id: d, match: {data: secret}, effect: block}"))
+    code, out, _ = outgate("policy", "replay", "--policy", "data.yaml", "--max-new-blocks", "2")
+    assert code == 1
+    assert "3 x rule d reads data, which the receipt does not hold" in out
+
+
+def test_replay_gives_programs_all_of_it(outgate, recorded):
+    said = json.loads(outgate("policy", "replay", "--policy", "tight.yaml", "--json")[1])
+    assert (said["decisions"], said["newStops"]) == (3, 1)
+    assert said["changes"][0]["examples"][0]["receipt"].endswith("-0")
+
+
+def test_replay_can_be_asked_for_one_agent_and_for_the_policys_own_mode(outgate, recorded, tmp_path):
+    (tmp_path / "tight.yaml").write_text(TIGHT.replace("mode: enforce", "mode: observe"))
+    assert "2 decisions" in outgate("policy", "replay", "--policy", "tight.yaml", "--agent", "coder")[1]
+    assert "no-gets" not in outgate("policy", "replay", "--policy", "tight.yaml", "--as-written")[1]
+    assert "no-gets" in outgate("policy", "replay", "--policy", "tight.yaml")[1]
+
+
+def test_replay_without_a_log_says_what_to_do(outgate, tmp_path):
+    (tmp_path / "tight.yaml").write_text(TIGHT)
+    code, _, err = outgate("policy", "replay", "--policy", "tight.yaml")
+    assert code == 1
+    assert "run your agent first" in err
+
+
+def test_replay_with_a_wrong_policy_names_every_problem(outgate, recorded, tmp_path):
+    (tmp_path / "tight.yaml").write_text(TIGHT.replace("block", "blok"))
+    code, _, err = outgate("policy", "replay", "--policy", "tight.yaml")
+    assert code == 2
+    assert "unknown effect 'blok'" in err
