@@ -1,0 +1,1 @@
+"""Where an answer has a protocol's own form, whoever is asked."""
