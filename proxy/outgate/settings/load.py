@@ -113,6 +113,7 @@ class _Reading:
             share=self._paths("share"),
             direct=tuple(self._port(("direct", at), port) for at, port in enumerate(_many(said.get("direct", [])))),
             services=self._paths("services"),
+            mocks=self._paths("mocks"),
             destinations=self._destinations(said),
             metrics=said.get("metrics"),
             body_limit=self._size(said.get("body_limit", BODY_LIMIT)),

@@ -74,6 +74,8 @@ class Settings:
     share: tuple[Path, ...] = ()
     direct: tuple[int, ...] = ()
     services: tuple[Path, ...] = ()
+    mocks: tuple[Path, ...] = ()
+    """Files of canned answers of the operator's, or folders of them."""
     destinations: Destinations = field(default_factory=Destinations)
     metrics: str | None = None
     body_limit: int = BODY_LIMIT
