@@ -137,7 +137,7 @@ def _findings(found: tuple[Finding, ...]) -> Iterator[str]:
     yield "  rules that matched" + ("" if held else ": none")
     for one in held:
         rule = one.rule
-        said = [str(rule.effect), *([] if rule.acts.name == "ENFORCE" else ["observed"])]
+        said = [str(rule.effect), *([] if one.acts.name == "ENFORCE" else ["observed"]), *([one.note] if one.note else [])]
         if isinstance(one.truth, Erred):
             effect = max(rule.effect, rule.on_error) if rule.effect.restricts else "no match"
             said = [f"can't be told ({one.truth.code}), so {effect}"]
@@ -213,6 +213,11 @@ def _plain_action(verdict: Verdict, policy: Policy, found: tuple[Finding, ...]) 
         "rules": [
             {"id": match.rule, "effect": str(match.effect), "mode": str(match.mode), "error": match.error}
             for match in verdict.matches
+        ],
+        "limits": [
+            {"id": one.rule.id, "limit": str(one.rule.limit), "note": one.note}
+            for one in found
+            if one.rule.limit and not one.lacked
         ],
         "nearly": [{"id": one.rule.id, "effect": str(one.rule.effect), "lacked": one.lacked} for one in found if one.lacked],
     }

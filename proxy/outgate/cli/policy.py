@@ -34,7 +34,7 @@ def check(
 ) -> None:
     """Say everything that is wrong, with file, line and remedy. Exits with 2 if anything is."""
     from outgate.errors import ConfigError, Problem
-    from outgate.policy.lint import lint
+    from outgate.policy.lint import lint, notes
     from outgate.stores.policy_files import load_policies
 
     catalog = catalog_of(services)
@@ -47,6 +47,8 @@ def check(
             continue
         for warning in lint(policy, catalog):
             _complain(f"{warning} (warning)")
+        for note in notes(policy):
+            _complain(f"{' '.join(asked)}: {note} (note)")
         typer.echo(f"{' '.join(asked)}: ok. {_summary(policy)}")
     if found:
         raise ConfigError(*found)

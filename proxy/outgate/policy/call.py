@@ -68,11 +68,18 @@ def call(line: str, headers: Iterable[tuple[str, str]] = (), content: bytes | No
 
 
 def rehearse(  # noqa: PLR0913  # everything that a decision depends on
-    of: Call, agent: Agent, now: datetime, policy: Policy, catalog: Catalog, *, data: frozenset[str] = frozenset()
+    of: Call,
+    agent: Agent,
+    now: datetime,
+    policy: Policy,
+    catalog: Catalog,
+    *,
+    data: frozenset[str] = frozenset(),
+    unsteady: bool = False,
 ) -> Rehearsed | Unreadable:
     """Take a call along the gate's path, without the world: nothing is looked up, recorded or sent.
 
-    `data` are classes of data to take for found, beside those that are.
+    `data` are classes of data to take for found, beside those that are. `unsteady`: as if the clock had stepped.
     """
     read_as = read(of.raw)
     if isinstance(read_as, Unreadable):
@@ -81,5 +88,6 @@ def rehearse(  # noqa: PLR0913  # everything that a decision depends on
     wanted = needs(policy).data or wants_body(read_as, catalog)
     found = data | classes_of(request, catalog) if needs(policy).data else data
     actions = tuple(replace(action, data=action.data | found) for action in identify(request, catalog))
-    facts = Facts(now=now, agent=agent, request=request, unread=wanted and isinstance(of.body, UnreadBody))
+    unread = wanted and isinstance(of.body, UnreadBody)
+    facts = Facts(now=now, agent=agent, request=request, unread=unread, unsteady=unsteady)
     return Rehearsed(request=request, actions=actions, facts=facts, decision=decide(policy, actions, facts))

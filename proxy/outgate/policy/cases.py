@@ -13,17 +13,20 @@ from outgate.errors import ConfigError, Problem
 from outgate.intake.agents import AGENT_ID, Agent
 from outgate.intake.request import Unreadable, UnreadBody
 from outgate.policy.call import Call, call, rehearse
+from outgate.policy.decide import decide_answer, discharged, raised
 from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
+from outgate.policy.facts import Answered
 from outgate.policy.form import DATA
 from outgate.policy.part import Part
 from outgate.policy.rule import OTHERWISE
-from outgate.policy.shapes import Anything, Many, Named, Table, Text, Truth, Words, problems
+from outgate.policy.shapes import Anything, Count, Many, Named, Table, Text, Truth, Words, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from outgate.actions.catalog import Catalog
     from outgate.policy.call import Rehearsed
+    from outgate.policy.decision import Decision
     from outgate.policy.rule import Policy
 
 LANGUAGE = "cases/v1alpha"
@@ -43,6 +46,17 @@ _agent = Table(
         "permissions": Many(_words),
         "labels": Named("labels", _words, name=r"[A-Za-z0-9_.-]{1,63}"),
         "age": Text("an age", r"[0-9]{1,6}[mhd]", "a number and m, h or d, as in 30d"),
+        "observe": Truth("'observe'"),
+    },
+)
+_NOTHING = "none"
+_response = Table(
+    what="a response",
+    keys={
+        "status": Count("a status", least=100, most=599),
+        "rows": Count("'rows'", least=0),
+        "size": Count("'size'", least=0),
+        "data": Many(Words("class of data", (*DATA, _NOTHING))),
     },
 )
 _case = Table(
@@ -59,10 +73,17 @@ _case = Table(
         "now": Text("a moment", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{5,8}(?:Z|[+-][0-9:]{5})", "written 2026-01-07T12:00:00Z"),
         "mode": Words("mode", ("observe", "enforce")),
         "data": Many(Words("class of data", DATA)),
+        "unsteady": Truth("'unsteady'"),
+        "over": Many(_words),
+        "approved": Truth("'approved'"),
+        "response": _response,
         "actions": Many(_words),
         "answer": _effect,
         "would": _effect,
         "rules": Many(_words),
+        "limits": Many(_words),
+        "asks": Many(_words),
+        "withheld": Truth("'withheld'"),
         "tells": _words,
     },
     required=frozenset({"name", "request", "answer"}),
@@ -85,7 +106,9 @@ FORM = Table(
 class Case:
     """One request, who makes it and when, and what must come of it. What is None is not asked.
 
-    `rules` are all that match, `otherwise` aside; `otherwise` alone is none.
+    `over` are rules whose limits are used up; `approved`: people approved all that it escalates; `answered` is what the
+    upstream answers. `rules` are all that match, `otherwise` aside; `otherwise` alone is none. `limits` are the rules of whose
+    limits it takes something, `asks` the approvers that it asks.
     """
 
     name: str
@@ -94,10 +117,17 @@ class Case:
     now: datetime
     mode: Mode
     data: frozenset[str]
+    unsteady: bool = False
+    over: frozenset[str] = frozenset()
+    approved: bool = False
+    answered: Answered | None = None
     answer: Effect
     would: Effect | None = None
     actions: tuple[str, ...] | None = None
     rules: frozenset[str] | None = None
+    limits: frozenset[str] | None = None
+    asks: frozenset[str] | None = None
+    withheld: bool | None = None
     tells: str = ""
     place: Problem
 
@@ -139,26 +169,93 @@ def run(cases: Iterable[Case], policy: Policy, catalog: Catalog) -> Iterator[Tri
     """Try cases against a policy, each in its mode, in their order."""
     modes = {mode: policy.with_mode(mode) for mode in (Mode.OBSERVE, Mode.ENFORCE)}
     for case in cases:
-        came = rehearse(case.call, case.agent, case.now, modes[case.mode], catalog, data=case.data)
+        under = modes[case.mode]
+        came = rehearse(case.call, case.agent, case.now, under, catalog, data=case.data, unsteady=case.unsteady)
         if isinstance(came, Unreadable):
             yield Tried(case=case, wrong=(f"the request has no one reading: {came.why}",))
         else:
-            matched = frozenset(match.rule for verdict in came.decision.verdicts for match in verdict.matches)
-            yield Tried(case=case, wrong=tuple(_differences(case, came, matched)), matched=matched)
+            played = _played(case, came, under)
+            yield Tried(case=case, wrong=tuple(_differences(played)), matched=played.matched | played.limits)
 
 
-def _differences(case: Case, came: Rehearsed, matched: frozenset[str]) -> Iterator[str]:
-    actions = [f"{action.name} {action.resource}".rstrip() for action in came.actions]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Played:
+    """A case to its end: what was asked of people, what was decided then, and on the answer."""
+
+    case: Case
+    came: Rehearsed
+    asked: Decision
+    decision: Decision
+    answer: Decision | None
+    asks: frozenset[str]
+
+    @property
+    def limits(self) -> frozenset[str]:
+        return frozenset(charge.match.rule for charge in self.came.decision.charges)
+
+    @property
+    def matched(self) -> frozenset[str]:
+        decided = [self.asked, *([] if self.answer is None else [self.answer])]
+        return frozenset(match.rule for one in decided for verdict in one.verdicts for match in verdict.matches)
+
+
+def _played(case: Case, came: Rehearsed, policy: Policy) -> _Played:
+    asked = raised(came.decision, [charge for charge in came.decision.charges if charge.match.rule in case.over])
+    escalating = _escalating(asked, policy)
+    decision = discharged(asked, frozenset(escalating), "approved") if case.approved else asked
+    answer = None
+    if case.answered is not None and decision.lets_out:
+        answer = decide_answer(policy, decision, came.facts, case.answered)
+    asks = frozenset(to for approvers in escalating.values() for to in approvers)
+    return _Played(case=case, came=came, asked=asked, decision=decision, answer=answer, asks=asks)
+
+
+def _escalating(decision: Decision, policy: Policy) -> dict[str, set[str]]:
+    """The rules that escalate, and whom each asks; `anyone` where nobody says whom."""
+    default = {said.to for said in policy.otherwise if said.to and said.ceiling is Mode.ENFORCE} or {"anyone"}
+    found: dict[str, set[str]] = {}
+    for match in (match for verdict in decision.verdicts for match in verdict.matches):
+        if match.effect is Effect.ESCALATE and match.mode is Mode.ENFORCE:
+            found.setdefault(match.rule, set()).update({match.to} if match.to else default)
+    return found
+
+
+def _differences(played: _Played) -> Iterator[str]:
+    case, decision = played.case, played.decision
+    actions = [f"{action.name} {action.resource}".rstrip() for action in played.came.actions]
     if case.actions is not None and not _alike(sorted(case.actions), sorted(actions)):
         yield f"actions: got {', '.join(actions)}; expected {', '.join(case.actions)}"
-    if case.answer is not came.decision.answer:
-        yield f"answer: got {came.decision.answer}; expected {case.answer} ({came.decision.why or 'no rule restricts'})"
-    if case.would is not None and case.would is not came.decision.would:
-        yield f"would: got {came.decision.would}; expected {case.would} ({came.decision.why or 'no rule restricts'})"
-    if case.rules is not None and case.rules - {OTHERWISE} != matched - {OTHERWISE}:
-        yield f"rules: got {_listed(matched)}; expected {_listed(case.rules)}"
-    if case.tells not in came.decision.tell:
-        yield f"tells: got '{came.decision.tell}'; expected '{case.tells}' in it"
+    if case.answer is not decision.answer:
+        yield f"answer: got {decision.answer}; expected {case.answer} ({decision.why or 'no rule restricts'})"
+    if case.would is not None and case.would is not decision.would:
+        yield f"would: got {decision.would}; expected {case.would} ({decision.why or 'no rule restricts'})"
+    if case.rules is not None and case.rules - {OTHERWISE} != played.matched - {OTHERWISE}:
+        yield f"rules: got {_listed(played.matched)}; expected {_listed(case.rules)}"
+    yield from _around(played)
+    told = decision.tell or (played.answer.tell if played.answer else "")
+    if case.tells not in told:
+        yield f"tells: got '{told}'; expected '{case.tells}' in it"
+
+
+def _around(played: _Played) -> Iterator[str]:
+    """Limits, people, and the answer."""
+    case = played.case
+    if idle := case.over - played.limits:
+        yield f"over: no limit of {_listed(idle)} is for this request, which takes of {_listed(played.limits)}"
+    if case.limits is not None and case.limits != played.limits:
+        yield f"limits: got {_listed(played.limits)}; expected {_listed(case.limits)}"
+    if case.asks is not None and case.asks != played.asks:
+        yield f"asks: got {_listed(played.asks)}; expected {_listed(case.asks)}"
+    if case.approved and not played.asks:
+        yield "approved: nothing of this escalates"
+    if case.answered is not None and played.answer is None:
+        yield f"response: there is none, the answer is {played.decision.answer}"
+    elif played.answer is not None and case.withheld is not played.answer.answer.restricts:
+        yield f"withheld: got {_yes(played.answer.answer.restricts)}; expected {_yes(case.withheld is True)}"
+
+
+def _yes(truth: bool) -> str:  # noqa: FBT001  # a word for it
+    return "true" if truth else "false"
 
 
 def _alike(expected: list[str], got: list[str]) -> bool:
@@ -181,6 +278,8 @@ def _read(part: Part, file: Part) -> Case | None:
     except ValueError as error:
         part.say(str(error))
         return None
+    if "withheld" in value and "response" not in value:
+        part.at("withheld").say("only an answer can be withheld, add response: {status: 200, …}", key=True)
     return Case(
         name=value["name"],
         call=written,
@@ -188,13 +287,34 @@ def _read(part: Part, file: Part) -> Case | None:
         now=now,
         mode=MODES[value.get("mode") or file.at("mode").value or "enforce"],
         data=frozenset(part.at("data").texts()),
+        unsteady=value.get("unsteady", False),
+        over=frozenset(part.at("over").texts()),
+        approved=value.get("approved", False),
+        answered=_answered(part.at("response")),
         answer=EFFECTS[value["answer"]],
         would=EFFECTS[value["would"]] if "would" in value else None,
         actions=tuple(part.at("actions").texts()) if "actions" in value else None,
-        rules=frozenset(part.at("rules").texts()) if "rules" in value else None,
+        rules=_named(part.at("rules")),
+        limits=_named(part.at("limits")),
+        asks=_named(part.at("asks")),
+        withheld=value.get("withheld", False) if "response" in value else None,
         tells=value.get("tells", ""),
         place=part.place,
     )
+
+
+def _named(part: Part) -> frozenset[str] | None:
+    """Names that must be these; None where nothing is asked. `none` is nothing at all."""
+    return None if part.value is None else frozenset(part.texts()) - {_NOTHING}
+
+
+def _answered(part: Part) -> Answered | None:
+    """What the upstream answers; what is not said of it can't be told."""
+    value = part.value
+    if value is None:
+        return None
+    data = frozenset(part.at("data").texts()) - {_NOTHING} if "data" in value else None
+    return Answered(status=value.get("status", 200), rows=value.get("rows"), data=data, size=value.get("size"))
 
 
 def _call(value: dict[str, Any]) -> Call:
@@ -230,4 +350,5 @@ def _agent_of(value: dict[str, Any], now: datetime) -> Agent:
         permissions=frozenset([permissions] if isinstance(permissions, str) else permissions),
         labels=value.get("labels", {}),
         since=now - (_UNITS[age[-1]] * int(age[:-1]) if age else _AGE),
+        observe=value.get("observe", False),
     )

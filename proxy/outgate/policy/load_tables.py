@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from outgate.actions.action import Tier
 from outgate.policy.effect import EFFECTS
 from outgate.policy.hours import Hours, clock, days
-from outgate.policy.rule import Approvers, Mock, Otherwise
+from outgate.policy.rule import DEFAULT_MOCK, Approvers, Mock, Otherwise
 from outgate.policy.shapes import meant
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def approvers(part: Part) -> Approvers:
 
 def mock(part: Part, services: Collection[str]) -> Mock:
     """What answers for a service."""
-    if part.name != "default" and part.name not in services:
-        part.say(f"no service '{part.name}' is known{meant(part.name, (*services, 'default'))}", key=True)
+    if part.name != DEFAULT_MOCK and part.name not in services:
+        part.say(f"no service '{part.name}' is known{meant(part.name, (*services, DEFAULT_MOCK))}", key=True)
     if len(part.value) != 1:
         part.say("a mock has a url, or answers: canned, or openapi: FILE: one of them")
     openapi = part.value.get("openapi", "")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 OTHERWISE = "otherwise"
 """The id under which a decision names what holds where no rule allows. No rule may have it."""
+DEFAULT_MOCK = "default"
+"""What answers for services that have no mock of their own."""
 EVERYBODY = 100
 """Percent of agents."""
 

@@ -40,6 +40,7 @@ def test_it_says_what_a_request_is_what_is_answered_and_why(explain):
         "  base     escalate for T3, observed",
         "  rules that matched",
         "    irreversible   escalate, observed",
+        "    runaway   throttle, observed, takes 1 of 120/minute, for each agent.id",
         "  rules that nearly did",
         "    deletes   escalate; tier is T3, not T2",
         "",
@@ -117,6 +118,7 @@ def test_for_programs_it_is_json(explain):
     assert (said["answer"], said["would"], said["policy"], said["mode"]) == ("allow", "escalate", "coding-agent", "observe")
     (action,) = said["actions"]
     assert (action["name"], action["resource"], action["tier"], action["mapped"]) == ("github.repos/delete", "acme/site", 3, True)
+    assert action["limits"] == [{"id": "runaway", "limit": "120/minute", "note": "takes 1 of 120/minute, for each agent.id"}]
     assert action["nearly"] == [{"id": "deletes", "effect": "escalate", "lacked": "tier is T3, not T2"}]
     assert said["tell"].startswith("This can't be undone")
 

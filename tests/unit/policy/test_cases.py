@@ -1,9 +1,15 @@
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from policies import CATALOG, policy
 
 from outgate.errors import ConfigError
 from outgate.intake.request import WholeBody
 from outgate.policy.cases import read_cases, run
+from outgate.policy.lint import lint
+from outgate.policy.load import load
+from outgate.stores.catalog_files import load_catalog
 
 HEAD = "outgate: cases/v1alpha\npolicy: tried\n"
 RULES = """
@@ -116,3 +122,102 @@ def test_a_file_of_cases_that_is_wrong_says_where(case, said):
 def test_two_cases_of_one_name_are_refused():
     case = "{name: a, request: GET https://x.test/, answer: block}"
     assert "two cases are called 'a'" in wrong(f"{case}\n  - {case.replace('GET', 'PUT')}")[0]
+
+
+GUARDED = """
+- {id: rate, match: {action: http.GET}, effect: throttle, limit: 5/min}
+- {id: ask, match: {action: http.PUT}, effect: escalate, to: ops}
+- {id: rows, match: {host: x.test}, phase: response, when: response.rows > 5, effect: block, tell: Too much.}
+- {id: early, when: during.early, effect: block}
+"""
+AROUND = """
+zone: Europe/London
+approvers: {ops: {need: 1, of: ann}}
+hours: {early: {days: mon-sun, from: 04:00, to: 05:00}}
+"""
+
+
+def guarded(case):
+    under = policy(GUARDED, otherwise="otherwise: allow", more=AROUND)
+    (one,) = run(read_cases(f"{HEAD}cases:\n  - {case}", "c.yaml").cases, under, CATALOG)
+    return one
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "{name: a, request: GET https://x.test/, answer: allow, limits: rate, rules: otherwise}",
+        "{name: a, request: PATCH https://x.test/, answer: allow, limits: none}",
+        "{name: a, request: GET https://x.test/, over: rate, answer: throttle, rules: rate}",
+        "{name: a, request: PUT https://x.test/, answer: escalate, asks: ops}",
+        "{name: a, request: PUT https://x.test/, approved: true, asks: ops, answer: allow, rules: ask}",
+        "{name: a, request: GET https://x.test/, answer: allow, asks: none}",
+        "{name: a, request: GET https://x.test/, answer: allow, unsteady: true, agent: {observe: true}, would: block}",
+        "{name: a, request: GET https://x.test/, unsteady: true, answer: block, rules: early}",
+        "{name: a, request: GET https://x.test/, response: {rows: 6}, answer: allow, withheld: true, rules: rows, tells: Too much}",
+        "{name: a, request: GET https://x.test/, response: {rows: 5}, answer: allow, withheld: false}",
+        "{name: a, request: GET https://x.test/, response: {status: 200}, answer: allow, withheld: true}",
+        "{name: a, request: GET https://x.test/, response: {rows: 6, data: none}, agent: {observe: true}, answer: allow}",
+        "{name: a, request: PUT https://x.test/, approved: true, response: {rows: 9}, answer: allow, withheld: true, rules: [ask, rows]}",
+    ],
+)
+def test_limits_people_and_answers_are_cases_too(case):
+    assert guarded(case).wrong == ()
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("{name: a, request: PATCH https://x.test/, over: rate, answer: allow}", "over: no limit of rate is for this request"),
+        ("{name: a, request: GET https://x.test/, limits: none, answer: allow}", "limits: got rate; expected none"),
+        ("{name: a, request: PUT https://x.test/, asks: leads, answer: escalate}", "asks: got ops; expected leads"),
+        ("{name: a, request: GET https://x.test/, approved: true, answer: allow}", "approved: nothing of this escalates"),
+        (
+            "{name: a, request: PUT https://x.test/, response: {rows: 1}, answer: escalate}",
+            "response: there is none, the answer is escalate",
+        ),
+        (
+            "{name: a, request: GET https://x.test/, response: {rows: 6}, answer: allow}",
+            "withheld: got true; expected false",
+        ),
+        (
+            "{name: a, request: GET https://x.test/, response: {rows: 1}, withheld: true, answer: allow}",
+            "withheld: got false; expected true",
+        ),
+    ],
+)
+def test_a_case_of_those_that_does_not_says_what_came(case, said):
+    (wrong,) = guarded(case).wrong
+    assert wrong.startswith(said)
+
+
+def test_a_rule_whose_limit_is_met_has_a_case():
+    assert guarded("{name: a, request: GET https://x.test/, answer: allow}").matched == {"rate", "otherwise"}
+
+
+def test_only_an_answer_can_be_withheld():
+    (line,) = wrong("{name: a, request: GET https://x.test/, withheld: true, answer: allow}")
+    assert line.startswith("c.yaml:4:45: only an answer can be withheld, add response: ")
+
+
+MISSION = Path(__file__).parents[2] / "cases" / "mission"
+SUITE = read_cases((MISSION / "cases.yaml").read_text(), "cases.yaml")
+SERVICES = load_catalog(*(MISSION / f"{name}.yaml" for name in ("payments", "crm", "invoices")))
+ORGANISATION = load([("policy.yaml", (MISSION / "policy.yaml").read_text())], SERVICES)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in SUITE.cases])
+def test_what_an_organisation_asks_of_its_agents_can_be_said(case):
+    (tried,) = run([case], ORGANISATION, SERVICES)
+    assert tried.wrong == ()
+
+
+def test_every_sentence_of_it_has_a_case_and_none_is_in_vain():
+    assert lint(ORGANISATION, SERVICES) == ()
+    matched = frozenset().union(*(tried.matched for tried in run(SUITE.cases, ORGANISATION, SERVICES)))
+    assert {rule.id for rule in ORGANISATION.rules} <= matched
+
+
+def test_two_people_have_a_day_to_approve_that_all_is_deleted():
+    of = ORGANISATION.approvers["two-in-a-day"]
+    assert (of.need, of.within) == (2, timedelta(hours=24))
