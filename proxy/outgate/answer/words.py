@@ -20,7 +20,6 @@ _SOON = 60
 _MOST = 999_999_999_999_999
 """The largest integer that a header's structured field may have (RFC 9651, section 3.3.1)."""
 _NOT_A_TOKEN = re.compile(r"[^A-Za-z0-9._:-]")
-_HAPPENED = "It was carried out, and its answer is withheld: do not send it again."
 
 
 def safe(refusal: Refusal) -> Refusal:
@@ -33,9 +32,14 @@ def safe(refusal: Refusal) -> Refusal:
         receipt=_token(refusal.receipt),
         actions=tuple(line(action, _ACTION) for action in refusal.actions[:_ACTIONS]),
         limits=tuple(map(_limit, refusal.limits[:_LIMITS])),
-        approval=_asked(refusal.approval) if refusal.approval and refusal.answer == "escalate" else None,
+        approval=_asked(refusal.approval) if refusal.approval and _waits(refusal) else None,
     )
     return replace(said, tell=f"{said.tell} {more}") if (more := _what_next(said)) else said
+
+
+def _waits(refusal: Refusal) -> bool:
+    """Whether people may still say yes to it."""
+    return refusal.answer == "escalate" and refusal.kind != "approval-denied"
 
 
 def seconds(refusal: Refusal) -> int | None:
@@ -76,8 +80,6 @@ def _what_next(said: Refusal) -> str:
             f"Approval {said.approval.id} waits for people until {said.approval.expires}: {said.approval.status_url} says where "
             "it stands. Once it is granted, send the identical request again. Silence is no denial."
         )
-    if said.kind == "withheld":
-        return _HAPPENED
     after = seconds(said)
     return f"Try again in {after} s." if after is not None and said.answer == "throttle" else ""
 

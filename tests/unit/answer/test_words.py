@@ -57,11 +57,6 @@ def test_what_waits_for_people_says_where_it_stands_however_long_its_own_sentenc
     assert tell.endswith("send the identical request again. Silence is no denial.")
 
 
-def test_what_was_carried_out_says_so_whatever_the_rule_says():
-    tell = safe(refused("Too much came back.", answer="block", kind="withheld")).tell
-    assert tell == "Too much came back. It was carried out, and its answer is withheld: do not send it again."
-
-
 def test_what_is_over_a_limit_says_when_to_come_back():
     over = refused("Slower.", status=429, answer="throttle", kind="over-limit", retry_after=timedelta(seconds=11.2))
     assert safe(over).tell == "Slower. Try again in 12 s."
@@ -102,5 +97,6 @@ def test_a_limit_is_told_in_bounds():
 
 def test_an_approval_is_spoken_of_only_where_people_are_waited_for():
     assert safe(refused(answer="block", approval=ASKED)).approval is None
+    assert safe(refused(kind="approval-denied", approval=ASKED)).approval is None
     wild = Asked(id="a\r\nb", status_url='http://x/<a> "é\r\nX: y', expires="\x1b[2J")
     assert safe(refused(approval=wild)).approval == Asked(id="ab", status_url="http://x/aX:y", expires="2J")
