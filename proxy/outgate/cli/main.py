@@ -13,6 +13,9 @@ from outgate.errors import ConfigError, EvidenceError, UnavailableError
 
 COMMANDS = {
     "run": "Run a command with its requests mapped, decided and recorded.",
+    "serve": "Serve many agents, each with a name and a token.",
+    "agent": "Write agents down, revoke them, trust them.",
+    "ca": "Show, export and rotate the CA of a gate that serves.",
     "demo": "Show it at work: two readable minutes on loopback.",
     "doctor": "Try to get around the gate, and see which programs here go through it.",
     "log": "Read the decisions, newest last; -f follows.",

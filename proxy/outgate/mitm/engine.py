@@ -150,8 +150,11 @@ class Engine:
             handler.abort()
         return len(handlers)
 
-    async def stop(self, grace: timedelta) -> None:
-        """Take no more clients, let what is under way end within `grace`, drop the rest. Every outcome is recorded then."""
+    async def stop(self, grace: timedelta) -> int:
+        """Take no more clients, let what is under way end within `grace`, drop the rest. Every outcome is recorded then.
+
+        Gives how many clients were dropped.
+        """
         for server in self._listeners:
             server.close()
         for handler in self._all():
@@ -159,11 +162,13 @@ class Engine:
         ended = asyncio.create_task(self._empty.wait())
         hurried = asyncio.create_task(self._hurried.wait())
         await asyncio.wait({ended, hurried}, timeout=grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done():
+        dropped = 0 if ended.done() else self.clients
+        if dropped:
             await self._abort_all()
         ended.cancel()
         hurried.cancel()
         await self._notes.close()
+        return dropped
 
     def hurry(self) -> None:
         """Have a stop wait for nobody, now or when it comes."""
