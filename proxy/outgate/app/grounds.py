@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outgate import settings as settings_files
+from outgate.app.mocks import Written, document_path, read_written
 from outgate.ca.inherited import Inherited, inherited
 from outgate.ca.roots import pem_blocks, public_roots
 from outgate.ca.trust import read_trust
@@ -59,6 +60,7 @@ class Grounds:
     """Everything that was read, or would be if it were there."""
     agents: Agents = field(default_factory=Agents)
     """Who may come in where many do."""
+    mocks: Written = field(default_factory=Written)
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -115,8 +117,13 @@ def grounds(
         inherited=found,
         public=public_roots(),
         written=tuple(_written(policies or settings.policies, settings, config, environ)),
-        files=(*_files(policies or settings.policies or (DEFAULT_POLICY,), settings, config, environ), agents_file),
+        files=(
+            *_files(policies or settings.policies or (DEFAULT_POLICY,), settings, config, environ),
+            *_described(policy),
+            agents_file,
+        ),
         agents=load_agents(agents_file) if served else Agents(),
+        mocks=read_written(policy, settings.mocks),
     )
 
 
@@ -161,10 +168,16 @@ def _both[A, B](one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
 def _written(names: Iterable[str], settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
     files = (*map(Path, names), *((config,) if config else ()))  # a starter policy's name is no file
     yield from (path.absolute() for path in files if path.is_file())
-    yield from (path.absolute() for path in (*settings.services, settings_files.config_folder(environ)) if path.exists())
+    folders = (*settings.services, *settings.mocks, settings_files.config_folder(environ))
+    yield from (path.absolute() for path in folders if path.exists())
 
 
 def _files(names: Iterable[str], settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
     yield (config or settings_files.config_folder(environ) / settings_files.FILE).absolute()
     yield from (policy_path(name).absolute() for name in names)
-    yield from settings.services
+    yield from (*settings.services, *settings.mocks)
+
+
+def _described(policy: Policy) -> Iterator[Path]:
+    """The OpenAPI documents that a policy's mocks name."""
+    return (document_path(mock) for mock in policy.mocks.values() if mock.openapi)

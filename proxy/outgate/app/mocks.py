@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from outgate.ports import MockWay, NoWay, Pin
 from outgate.stores.mock_files import own_mock_files, read_document, shipped_mock_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from outgate.intake.request import Scheme
     from outgate.mock.book import Book
     from outgate.mock.openapi import Document
@@ -75,6 +77,26 @@ def read_openapi_file(path: Path) -> Document:
     return read_openapi(read_document(path))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What people wrote of mocks, read and found good."""
+
+    books: Books = field(default_factory=Books)
+    documents: Mapping[Path, Document] = field(default_factory=dict)
+
+
+def read_written(policy: Policy, folders: tuple[Path, ...] = ()) -> Written:
+    """Read the operator's canned answers and what the policy's mocks name. Raises ConfigError with every problem."""
+    documents, problems = _described(policy)
+    try:
+        books = Books(*folders)
+    except ConfigError as error:
+        raise ConfigError(*problems, *error.problems) from error
+    if problems:
+        raise ConfigError(*problems)
+    return Written(books=books, documents=documents)
+
+
 class Sandbox:
     """ports.Mocks: finds mocks of the operator's, and starts the one that is built in when it is first needed.
 
@@ -86,35 +108,30 @@ class Sandbox:
         self,
         *,
         destinations: Destinations,
+        written: Written,
         lookup: Lookup,
         own: set[tuple[str, int]],
         clock: Clock,
         alarm: Alarm,
         key: str,
-        policy: Policy,
-        folders: tuple[Path, ...] = (),
     ) -> None:
-        """Raises ConfigError with every problem in the operator's own canned answers and in what the policy's mocks name."""
         self._destinations = destinations
+        self._written = written
         self._lookup = lookup
         self._own = own
         self._clock = clock
         self._alarm = alarm
         self._key = key
-        self._books = Books(*folders)
-        self._documents = _read(policy)
         self._server: MockServer | None = None
         self._resolvers: dict[str, SystemResolver] = {}
         self._tried: dict[tuple[str, int], tuple[float, bool]] = {}
 
-    def adopt(self, destinations: Destinations, policy: Policy, folders: tuple[Path, ...] = ()) -> None:
-        """Go by these from now on. Raises ConfigError, and then nothing has changed; what agents created stays."""
-        books, documents = Books(*folders), _read(policy)
-        self._books, self._destinations, self._documents = books, destinations, documents
+    def adopt(self, destinations: Destinations, written: Written) -> None:
+        """Go by these from now on. What agents created stays."""
+        self._written, self._destinations = written, destinations
         self._resolvers.clear()
-        for path, document in documents.items():
-            if self._server is not None:
-                self._server.describe(str(path), document)
+        if self._server is not None:
+            self._describe(self._server)
 
     async def way(self, service: str, mock: Mock) -> MockWay | NoWay:
         """Where the mock of a service is. Asks nameservers, and whether anybody listens there."""
@@ -172,7 +189,7 @@ class Sandbox:
         described: tuple[tuple[str, str], ...] = ()
         if mock.openapi:
             path = document_path(mock)
-            if path not in self._documents:
+            if path not in self._written.documents:
                 return _none(service, f"{path} was not read when the policy was")
             described = ((server.DOCUMENT, quote(str(path))),)
         port = self._running().start()
@@ -187,19 +204,22 @@ class Sandbox:
 
         if self._server is None:
             self._server = MockServer(Answers(self._book), key=self._key, now=self._clock.now, alarm=self._failed)
-            for path, document in self._documents.items():
-                self._server.describe(str(path), document)
+            self._describe(self._server)
         return self._server
+
+    def _describe(self, server: MockServer) -> None:
+        for path, document in self._written.documents.items():
+            server.describe(str(path), document)
 
     def _book(self, service: str) -> Book | None:
         """In the mock's own thread: the books may be others by the next request."""
-        return self._books.of(service)
+        return self._written.books.of(service)
 
     def _failed(self, error: BaseException) -> None:
         self._alarm.raise_for(error, "answering in the sandbox")
 
 
-def read_mocks(policy: Policy) -> tuple[dict[Path, Document], list[Problem]]:
+def _described(policy: Policy) -> tuple[dict[Path, Document], list[Problem]]:
     """Read the documents that a policy's mocks name, and say what is wrong with any of its mocks."""
     found: dict[Path, Document] = {}
     problems: list[Problem] = []
@@ -215,13 +235,6 @@ def read_mocks(policy: Policy) -> tuple[dict[Path, Document], list[Problem]]:
         except ConfigError as error:
             problems.extend(error.problems)
     return found, problems
-
-
-def _read(policy: Policy) -> dict[Path, Document]:
-    found, problems = read_mocks(policy)
-    if problems:
-        raise ConfigError(*problems)
-    return found
 
 
 def parts_of(url: str) -> tuple[Scheme, str, int, str]:

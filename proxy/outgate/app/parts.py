@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from outgate.app.clock import SystemClock
 from outgate.app.grounds import entropy
+from outgate.app.mocks import Sandbox
 from outgate.app.status import Seen
 from outgate.gate import Gate, Ground
 from outgate.net.lookup import Lookup
 from outgate.net.resolver import SystemResolver
 from outgate.net.upstream import UpstreamTrust, write_bundle
-from outgate.policy.decision import Reason
-from outgate.ports import NoWay
 from outgate.stores.adopt import adopt
 from outgate.stores.desk_sqlite import SqliteDesk
 from outgate.stores.files import FileJournal
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from outgate.keys.ed25519 import SigningKey
     from outgate.mitm.engine import Engine
     from outgate.net.upstream import Trust
-    from outgate.policy.rule import Mock
     from outgate.ports import Observer
     from outgate.telemetry.metrics import Metrics
 
@@ -63,6 +61,7 @@ class Parts:
     desk: SqliteDesk = field(init=False)
     switch: SwitchFile = field(init=False)
     resolver: SystemResolver = field(init=False)
+    mocks: Sandbox = field(init=False)
     gate: Gate = field(init=False)
     engine: Engine = field(init=False)
     _bundle: Path = field(init=False)
@@ -83,7 +82,7 @@ class Parts:
         self.desk = SqliteDesk.open(state / "desk.sqlite")
         stack.push_async_callback(self.desk.close)
         self.switch = SwitchFile.open(state)
-        self.resolver = self._resolver(stack)
+        self._find_ways(stack)
         self.gate = self._gate()
         stack.push_async_callback(self.gate.settled)
         self.engine = await self._engine(authority)
@@ -97,6 +96,7 @@ class Parts:
         self.found = found
         self._trust = UpstreamTrust(bundle=self._bundle, destinations=found.destinations)
         self.resolver.adopt(found.destinations)
+        self.mocks.adopt(found.destinations, found.mocks)
         self.gate.adopt(_ground(found))
         if agents is None:
             return 0
@@ -110,16 +110,26 @@ class Parts:
         stack.push_async_callback(self.journal.close)
         await adopt(self.journal, log_folder(self.found.state), own=self.journal.writer, key=self.key.public, now=now)
 
-    def _resolver(self, stack: AsyncExitStack) -> SystemResolver:
+    def _find_ways(self, stack: AsyncExitStack) -> None:
         lookup = Lookup(monotonic=self.clock.monotonic)
         stack.callback(lookup.close)
-        return SystemResolver(
+        self.resolver = SystemResolver(
             destinations=self.found.destinations,
             lookup=lookup,
             own=self.own,
             fenced=self.fenced,
             monotonic=self.clock.monotonic,
         )
+        self.mocks = Sandbox(
+            destinations=self.found.destinations,
+            written=self.found.mocks,
+            lookup=lookup,
+            own=self.own,
+            clock=self.clock,
+            alarm=self.alarm,
+            key=entropy(32).hex(),
+        )
+        stack.callback(self.mocks.close)
 
     def _gate(self) -> Gate:
         return Gate(
@@ -128,7 +138,7 @@ class Parts:
             ledger=self.ledger,
             desk=self.desk,
             switch=self.switch,
-            mocks=_NoMocks(),
+            mocks=self.mocks,
             resolver=self.resolver,
             observer=Observers((self.metrics, self.seen, *self.watched)),
             alarm=self.alarm,
@@ -172,14 +182,3 @@ class Parts:
 
 def _ground(found: Grounds) -> Ground:
     return Ground(policy=found.policy, catalog=found.catalog)
-
-
-class _NoMocks:
-    """Nothing answers in anybody's stead."""
-
-    async def way(self, service: str, mock: Mock) -> NoWay:
-        return NoWay(
-            reason=Reason.DESTINATION,
-            tell="This may only be tried in a sandbox, and there is none for it, so it was not sent.",
-            why=f"nothing here answers for {service} ({mock.url or 'canned'})",
-        )

@@ -38,7 +38,7 @@ def _put(table: dict[str, JsonValue], steps: list[str], value: str) -> None:
         if not isinstance(inner, dict):
             return  # the same name is a value and a table: the first holds
         table = inner
-    last = last or str(len(table))
+    last = last or (str(len(table)) if around else "")
     known = table.get(last)
     if last not in table:
         table[last] = value
