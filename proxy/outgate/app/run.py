@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from outgate.app.grounds import grounds
 from outgate.app.installation import installation, names
+from outgate.app.live import Live, doors_of
 from outgate.app.parts import Parts
 from outgate.ca.authority import make_authority
 from outgate.ca.trust import Spot, environment, trust_files
@@ -30,7 +31,6 @@ from outgate.policy.effect import Mode
 from outgate.settings import state_folder
 from outgate.stores.keyfile import receipts_key
 from outgate.stores.logs import check_log
-from outgate.telemetry.exposition import exposed, place_of
 from outgate.telemetry.logs import logging_to
 from outgate.telemetry.metrics import Metrics
 from outgate.telemetry.tally import Tally
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from outgate.app.clock import SystemClock
     from outgate.app.grounds import Grounds
+    from outgate.app.live import Planned
     from outgate.ca.authority import Authority
     from outgate.digest import Json
     from outgate.fence.command import Command
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from outgate.intake.agents import Agent
     from outgate.keys.ed25519 import SigningKey
     from outgate.receipts.verify import LogReport
-    from outgate.telemetry.exposition import Endpoint
 
 GRACE = timedelta(seconds=2)
 """How long what is under way may still take when the command has ended."""
@@ -120,8 +120,7 @@ def run_agent(asked: RunAsk, *, opening: Callable[[Begun], None]) -> RunReport:
     found = grounds(config=asked.config, policies=asked.policies, enforce=asked.enforce)
     _check_command(asked.command[0], found)
     agent = _agent(asked, found)
-    shown = asked.metrics or found.settings.metrics
-    metrics_at = place_of(shown) if shown else None
+    doors = doors_of(found.settings, asked.metrics)
     key = receipts_key(found.state)
     command, unfenced = _command(asked, found)
     with command, _logging(found) as metrics:
@@ -129,7 +128,7 @@ def run_agent(asked: RunAsk, *, opening: Callable[[Begun], None]) -> RunReport:
             asked=asked,
             found=found,
             agent=agent,
-            metrics_at=metrics_at,
+            doors=doors,
             key=key,
             command=command,
             unfenced=unfenced,
@@ -225,7 +224,7 @@ class _Run:
     asked: RunAsk
     found: Grounds
     agent: Agent
-    metrics_at: Path | Endpoint | None
+    doors: tuple[Planned, ...]
     key: SigningKey
     command: Command
     unfenced: str
@@ -255,8 +254,8 @@ class _Run:
         began = self.clock.monotonic()
         async with AsyncExitStack() as stack:
             authority = make_authority(self.clock.now())
-            await self._show(stack)
             await self.parts.build(stack, authority)
+            await stack.enter_async_context(Live(self.parts, kind="run", read=self._read, doors=self.doors))
             gc.enable()
             gate, journal = self.parts.gate, self.parts.journal
             await self._serve(stack)
@@ -281,9 +280,9 @@ class _Run:
             lost=self.lost,
         )
 
-    async def _show(self, stack: AsyncExitStack) -> None:
-        if self.metrics_at:
-            self.parts.own.update(await stack.enter_async_context(exposed(self.metrics_at, self.metrics, lambda: True)))
+    def _read(self) -> Grounds:
+        """What people wrote, once more, as it was asked for."""
+        return grounds(config=self.asked.config, policies=self.asked.policies, enforce=self.asked.enforce)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         await self.parts.engine.serve_on(self.command.listener.dup(), self.agent)  # each side closes its own

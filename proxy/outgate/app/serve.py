@@ -9,9 +9,11 @@ import signal
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from outgate.app.grounds import grounds
+from outgate.app.live import Live, doors_of
 from outgate.app.parts import Parts
 from outgate.app.supervised import READY, STOPPING, tell
 from outgate.ca.authority import fingerprint
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from outgate.app.grounds import Grounds
+    from outgate.app.live import Planned
     from outgate.ca.keep import Kept
     from outgate.digest import Json
     from outgate.intake.credentials import Agents
@@ -79,6 +82,7 @@ class _Prepared:
     found: Grounds
     listeners: tuple[Listener, ...]
     ca: Kept | None
+    doors: tuple[Planned, ...] = ()
 
     def serving(self, listeners: tuple[Listener, ...] = ()) -> Serving:
         """Say what there is. `listeners` as they are; until then, as they are wanted."""
@@ -147,7 +151,8 @@ def _twice(places: list[str]) -> set[str]:
 def _prepared(asked: ServeAsk) -> _Prepared:
     found = _read(asked)
     listeners = listeners_of(found.settings.listen, found.agents)
-    return _Prepared(asked=asked, found=found, listeners=listeners, ca=look(found.state, _now()))
+    doors = doors_of(found.settings)
+    return _Prepared(asked=asked, found=found, listeners=listeners, ca=look(found.state, _now()), doors=doors)
 
 
 def _read(asked: ServeAsk) -> Grounds:
@@ -197,6 +202,8 @@ class _Server:
         async with AsyncExitStack() as stack:
             await self.parts.build(stack, self.ca.signing)
             gc.enable()
+            read = partial(_read, self.prepared.asked)
+            await stack.enter_async_context(Live(self.parts, kind="serve", read=read, doors=self.prepared.doors, hangup=True))
             listeners = await self._listen()
             await self.parts.gate.note("start", None, self._facts(listeners))
             opening(self.prepared.serving(listeners))
