@@ -40,6 +40,17 @@ def with_entry(text: str, source: str, table: str, name: str, entry: Mapping[str
     return _written(whole)
 
 
+def without_entry(text: str, source: str, table: str, name: str) -> str:
+    """Give the text without that entry of that table, as `with_entry` would change it. Raises ConfigError."""
+    document = parse(text, source)
+    whole = dict(document.value or {})
+    whole[table] = {key: value for key, value in (whole.get(table) or {}).items() if key != name}
+    changed = _removed(text, document, table, name, last=not whole[table])
+    if changed is not None and _says(changed, source, whole):
+        return changed
+    return _written(whole)
+
+
 @contextmanager
 def alone_with(path: Path) -> Iterator[None]:
     """Keep everybody else who changes files beside this one from doing so meanwhile. Raises UnavailableError."""
@@ -115,6 +126,19 @@ def _changed(text: str, document: Document, table: str, name: str, written: str)
     else:
         start = end = _end(lines, max(ours), column)
     return _joined([*lines[:start], " " * column + written, *lines[end:]])
+
+
+def _removed(text: str, document: Document, table: str, name: str, *, last: bool) -> str | None:
+    """The text without some lines. None where entries don't stand on lines of their own."""
+    lines = text.splitlines()
+    at = document.problem((table, name), "", key=True)
+    start, column = at.line - 1, at.column - 1
+    if name not in (document.value or {}).get(table, {}) or lines[start][:column].strip():
+        return None
+    kept = [*lines[:start], *lines[_end(lines, start, column) :]]
+    if last:
+        kept = [re.sub(rf"^({re.escape(table)}\s*:)(?=\s|$)", r"\1 {}", line) for line in kept]
+    return _joined(kept)
 
 
 def _end(lines: list[str], start: int, column: int) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from outgate.document import parse
 from outgate.errors import ConfigError, UnavailableError
-from outgate.stores.entries import alone_with, replace_text, text_of, with_entry
+from outgate.stores.entries import alone_with, replace_text, text_of, with_entry, without_entry
 
 FILE = """\
 # Who may come in.
@@ -136,3 +136,21 @@ def test_two_who_change_a_file_do_so_one_after_the_other(tmp_path):
     for thread in threads:
         thread.join()
     assert len(value(path.read_text())["agents"]) == 20
+
+
+@pytest.mark.parametrize("name", ["mailer", "payer", "reader"])
+def test_an_entry_is_taken_out_with_its_lines_and_no_others(name):
+    changed = without_entry(FILE, "agents.yaml", "agents", name)
+    whole = value(FILE)
+    del whole["agents"][name]
+    assert value(changed) == whole
+    assert changed.count("\n  #") == FILE.count("\n  #")
+    assert changed.endswith("\n# The end.\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: x\nt:\n  one: {k: 1}\n", "t: {one: {k: 1}}\na: x\n", "{t: {one: {k: 1}}, a: x}\n", "t:\n one:\n  k: 1\na: x"]
+)
+def test_the_last_entry_leaves_an_empty_table(text):
+    assert value(without_entry(text, "f", "t", "one")) == {"a": "x", "t": {}}
+    assert value(without_entry(text, "f", "t", "two")) == value(text)
