@@ -1,0 +1,1 @@
+"""People are told that something waits for them: by signed webhook, by ntfy."""
