@@ -15,9 +15,13 @@ from outgate.ca.trust import read_trust
 from outgate.errors import ConfigError
 from outgate.intake.credentials import Agents
 from outgate.intake.destinations import behind, via_of
+from outgate.keys.people import People
 from outgate.policy.effect import Mode
+from outgate.policy.quorate import check_people
+from outgate.settings.values import AgentSettings
 from outgate.stores.agent_files import load_agents
 from outgate.stores.catalog_files import load_catalog
+from outgate.stores.people_files import load_people
 from outgate.stores.policy_files import load_policies, policy_path
 from outgate.stores.shipped import shipped
 
@@ -60,12 +64,14 @@ class Grounds:
     """Everything that was read, or would be if it were there."""
     agents: Agents = field(default_factory=Agents)
     """Who may come in where many do."""
+    people: People = field(default_factory=People)
+    """Who may approve."""
     mocks: Written = field(default_factory=Written)
 
     @property
     def digests(self) -> Mapping[str, str]:
         """What it is, part by part."""
-        return {"policy": self.policy.digest, "agents": self.agents.digest}
+        return {"policy": self.policy.digest, "agents": self.agents.digest, "people": self.people.digest}
 
     def unlike(self, other: object) -> tuple[str, ...]:
         """The settings that are not as in another one, and take a restart."""
@@ -97,7 +103,7 @@ class Grounds:
 def grounds(
     *, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False, served: bool = False
 ) -> Grounds:
-    """Read settings, catalog, policy, agents where many are `served`, and trust.
+    """Read settings, catalog, policy, people, agents where many are `served`, and trust.
 
     Raises ConfigError with what is wrong, before anything was started.
     """
@@ -105,7 +111,9 @@ def grounds(
     (settings, catalog, policy), (trust, found) = _both(
         lambda: _rules(config, policies, environ, enforce=enforce), lambda: _surroundings(environ)
     )
-    agents_file = settings.agents_file(environ)
+    agents_file, people_file = settings.agents_file(environ), settings.people_file(environ)
+    agents, people = _both(lambda: load_agents(agents_file) if served else Agents(), lambda: load_people(people_file))
+    _check_people(policy, people, agents if served else settings.agent)
     return Grounds(
         environ=environ,
         cwd=cwd,
@@ -121,10 +129,21 @@ def grounds(
             *_files(policies or settings.policies or (DEFAULT_POLICY,), settings, config, environ),
             *_described(policy),
             agents_file,
+            people_file,
         ),
-        agents=load_agents(agents_file) if served else Agents(),
+        agents=agents,
+        people=people,
         mocks=read_written(policy, settings.mocks),
     )
+
+
+def _check_people(policy: Policy, people: People, asking: Agents | AgentSettings) -> None:
+    """Where the policy is enforced, enough people must be known: else what escalates could never be approved."""
+    if policy.mode is not Mode.ENFORCE:
+        return
+    known = [asking.owner] if isinstance(asking, AgentSettings) else [one.agent.owner for one in asking.by_name.values()]
+    if problems := check_people(policy, people, filter(None, known)):
+        raise ConfigError(*problems)
 
 
 def _cwd() -> Path:
@@ -168,8 +187,8 @@ def _both[A, B](one: Callable[[], A], other: Callable[[], B]) -> tuple[A, B]:
 def _written(names: Iterable[str], settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
     files = (*map(Path, names), *((config,) if config else ()))  # a starter policy's name is no file
     yield from (path.absolute() for path in files if path.is_file())
-    folders = (*settings.services, *settings.mocks, settings_files.config_folder(environ))
-    yield from (path.absolute() for path in folders if path.exists())
+    own = (settings_files.config_folder(environ), settings.agents_file(environ), settings.people_file(environ))
+    yield from (path.absolute() for path in (*settings.services, *settings.mocks, *own) if path.exists())
 
 
 def _files(names: Iterable[str], settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:

@@ -181,4 +181,4 @@ class Parts:
 
 
 def _ground(found: Grounds) -> Ground:
-    return Ground(policy=found.policy, catalog=found.catalog)
+    return Ground(policy=found.policy, catalog=found.catalog, people=found.people)
