@@ -1,7 +1,7 @@
 import pytest
 
 from outgate.actions.action import Money
-from outgate.policy.amounts import amount, under
+from outgate.policy.amounts import amount, under, written
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,12 @@ def test_under_is_less_in_the_same_currency():
 
 def test_a_negative_sum_is_under_nothing():
     assert not under(Money(minor=-1, currency="GBP"), amount("100 GBP"))
+
+
+@pytest.mark.parametrize("text", ["10000.00 GBP", "0.05 EUR", "0 JPY", "1500 JPY", "1.234 KWD", "0.0001 CLF"])
+def test_what_is_written_reads_back(text):
+    assert written(amount(text)) == text
+
+
+def test_what_is_owed_to_us_is_written_with_its_sign():
+    assert written(Money(minor=-5, currency="GBP")) == "-0.05 GBP"
