@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 WIDTH = 100
 DANGEROUS = 2
 """The tier from which nothing is simply allowed."""
+_HARMLESS = frozenset({Effect.ALLOW, Effect.THROTTLE})
+"""What would be let out, or would have been, less often. What was only tried in a sandbox is asked for."""
 _MOST_RESOURCES = 8
 _NOTHING = "(none that can be written in a rule)"
 _SAFE = re.compile(r"[!-)+-~][ -)+-~]{0,198}")
@@ -139,7 +141,7 @@ def _sound(seen: _Seen, catalog: Catalog, left_out: list[_Seen]) -> bool:
     if not seen.mapped:
         return False
     named = _SAFE.fullmatch(seen.name) is not None and unknown("action", seen.name, catalog) is None
-    if not named or (seen.would > Effect.ESCALATE and seen.tier < DANGEROUS):
+    if not named or (seen.would > Effect.SANDBOX and seen.tier < DANGEROUS):
         left_out.append(seen)
         return False
     return True
@@ -148,9 +150,9 @@ def _sound(seen: _Seen, catalog: Catalog, left_out: list[_Seen]) -> bool:
 def _service(slug: str, group: list[_Seen]) -> Iterator[str]:
     """Reads together, each write with its resources, and what needs a person. Tiers keep what turns out worse out of it."""
     mild = [seen for seen in group if seen.tier < DANGEROUS]
-    reads = [seen for seen in mild if seen.tier == 0 and seen.would is Effect.ALLOW]
-    writes = [seen for seen in mild if seen.tier > 0 and seen.would is Effect.ALLOW]
-    asked = [seen for seen in mild if seen.would is not Effect.ALLOW]
+    reads = [seen for seen in mild if seen.tier == 0 and seen.would in _HARMLESS]
+    writes = [seen for seen in mild if seen.tier > 0 and seen.would in _HARMLESS]
+    asked = [seen for seen in mild if seen.would not in _HARMLESS]
     if reads:
         yield from _rule(f"{slug}-reads", reads, "allow", mapped=["true"], tier=["T0"])
     for number, seen in enumerate(writes, 1):

@@ -73,6 +73,19 @@ def test_what_a_rule_would_have_blocked_stays_out_even_if_it_is_mild():
     assert "#   crm.update_contact  acme/7  x 1" in text
 
 
+def test_what_was_only_tried_in_a_sandbox_is_asked_for():
+    tried = policy("- {id: a, match: {action: crm.update_contact}, effect: sandbox}", mode="observe")
+    _, under = suggested(seen(WRITE, under=tried))
+    assert [match.rule for match in decide(under, (WRITE,), facts()).verdicts[0].matches] == ["crm-ask", "otherwise"]
+
+
+def test_what_was_over_a_limit_is_let_out_all_the_same():
+    limited = policy("- {id: a, match: {action: crm.update_contact}, effect: throttle, limit: 5/min}", mode="observe")
+    receipt = seen(WRITE, under=limited)
+    over = {**receipt, "actions": [{**one, "would": "throttle"} for one in receipt["actions"]]}
+    assert answer(suggested(over)[1], WRITE) is Effect.ALLOW
+
+
 def test_writes_that_nobody_knows_are_never_allowed():
     text, under = suggested(seen(action("http.POST", resource="paste.test/x"), host="paste.test"))
     assert answer(under, action("http.POST"), host="paste.test") is Effect.BLOCK

@@ -1,7 +1,7 @@
 import pytest
 
 from outgate.actions.action import Money
-from outgate.policy.amounts import amount, under, written
+from outgate.policy.amounts import amount, micros, under, written
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,8 @@ def test_what_is_written_reads_back(text):
 
 def test_what_is_owed_to_us_is_written_with_its_sign():
     assert written(Money(minor=-5, currency="GBP")) == "-0.05 GBP"
+
+
+@pytest.mark.parametrize(("text", "millionths"), [("19.99 GBP", 19_990_000), ("5 JPY", 5_000_000), ("1.234 KWD", 1_234_000)])
+def test_limits_count_in_millionths_of_the_major_unit(text, millionths):
+    assert micros(amount(text)) == millionths

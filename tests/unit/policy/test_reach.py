@@ -1,7 +1,9 @@
 import pytest
 from policies import CATALOG, policy
 
-from outgate.policy.reach import is_open, reach, unknown
+from outgate.policy.matching import Scope
+from outgate.policy.reach import is_open, models, named, reach, unknown
+from outgate.stores.catalog_files import load_catalog
 
 
 def reached(match):
@@ -48,3 +50,14 @@ def test_what_can_be_met_is_known(key, said):
 )
 def test_what_can_not_be_met_says_what_was_meant(key, said, message):
     assert unknown(key, said, CATALOG) == message
+
+
+def test_services_whose_operations_a_language_model_answers_are_known():
+    assert models(Scope(), CATALOG) == frozenset()
+    assert models(Scope(), load_catalog()) == {"anthropic", "openai"}
+
+
+def test_operations_are_named_and_the_rest_of_them_counted():
+    operations = reach(Scope(), CATALOG)
+    assert named(operations[:1]) == operations[0].name
+    assert named(operations).endswith(f" and {len(operations) - 3} more")

@@ -108,3 +108,10 @@ def test_the_schema_says_the_same():
     assert "^x-[a-z]+$" in made["patternProperties"]
     assert len(made["properties"]["inner"]["anyOf"]) == 2
     assert made["properties"]["parts"]["items"]["enum"] == ["red", "green"]
+
+
+def test_a_number_may_have_a_most():
+    percent = Count("a share", most=100)
+    assert schema(percent)["maximum"] == 100
+    assert [percent.has(value) for value in (0, 1, 100, 101, True, "5")] == [False, True, True, False, False, False]
+    assert problems(percent, parse("101", "a"))[0].message == "a share is a whole number from 1 to 100, not 101"

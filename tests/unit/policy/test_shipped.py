@@ -1,11 +1,12 @@
 """The starter policies and their cases, and the guide, as they are shipped."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from outgate.policy.cases import read_cases, run
-from outgate.policy.effect import Mode
+from outgate.policy.effect import Effect, Mode
 from outgate.policy.lint import lint
 from outgate.policy.load import load
 from outgate.stores.catalog_files import load_catalog
@@ -49,6 +50,25 @@ def test_nothing_in_a_starter_is_in_vain_and_every_rule_has_a_case(name):
     assert {rule.id for rule in policy.rules} <= matched
 
 
+@pytest.mark.parametrize("name", ["finance-agent", "research-agent", "support-agent"])
+def test_a_starter_for_work_with_others_sandboxes_newcomers_and_has_a_budget(name):
+    effects = {rule.effect for rule in starter(name).rules}
+    assert effects >= {Effect.ALLOW, Effect.THROTTLE, Effect.SANDBOX, Effect.BLOCK}
+    assert "default" in starter(name).mocks
+    assert {"newcomers", "untrusted", "tokens"} <= {rule.id for rule in starter(name).rules}
+
+
+def test_the_cases_of_the_starters_have_all_five_answers():
+    assert {case.answer for suite in SUITES.values() for case in suite.cases} == set(Effect)
+
+
+def test_on_a_developers_first_day_the_coding_agent_is_quiet():
+    quiet = [case for case in SUITES["coding-agent"].cases if case.answer is Effect.ALLOW and case.agent.since]
+    first_day = [replace(case, agent=replace(case.agent, since=case.now)) for case in quiet]
+    assert all(tried.wrong == () for tried in run(first_day, starter("coding-agent"), CATALOG))
+    assert not any("agent.age" in rule.reads for rule in starter("coding-agent").rules)
+
+
 @pytest.mark.parametrize("name", STARTERS)
 def test_a_starter_only_observes_but_deny_all(name):
     assert starter(name).mode is (Mode.ENFORCE if name == "deny-all" else Mode.OBSERVE)
@@ -83,8 +103,9 @@ def test_the_guide_names_every_key_and_every_name():
     from outgate.policy.conditions import FUNCTIONS
     from outgate.policy.form import RULE
     from outgate.policy.matching import KEYS
-    from outgate.policy.names import NAMES
+    from outgate.policy.meter import PER
+    from outgate.policy.names import NAMES, RESPONSE_NAMES
 
     words = set(re.findall(r"[A-Za-z.]+", README))
-    said = {*KEYS, *RULE.keys, *FUNCTIONS, *(name.rpartition(".")[2] for name in NAMES)}
-    assert said - words - {"phase"} == set()
+    said = {*KEYS, *RULE.keys, *FUNCTIONS, *(name.rpartition(".")[2] for name in NAMES), *RESPONSE_NAMES, *PER}
+    assert said - words == set()
