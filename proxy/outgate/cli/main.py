@@ -24,6 +24,7 @@ COMMANDS = {
     "deny": "Sign that it must not.",
     "halt": "Stop an agent, a team, a service or everything, now; restarts keep it.",
     "resume": "Lift a halt.",
+    "people": "Say who may approve, and with which keys.",
     "verify": "Check a log: chain, signatures, completeness.",
     "explain": "Say what a request is, and what the policy would answer.",
     "policy": "Check, test and suggest policies.",
