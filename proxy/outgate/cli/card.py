@@ -39,7 +39,7 @@ def card(shown: Shown, standing: Standing, before: Before, now: datetime) -> Ite
     for number, action in enumerate(shown.actions, 1):
         yield from _action(action, f"what {number}" if len(shown.actions) > 1 else "what")
     if shown.actions_left_out:
-        yield from row("", f"and {shown.actions_left_out} more actions that are not shown: deny what you can't see")
+        yield from row("", f"and {shown.actions_left_out} more that are not shown: deny what you can't see")
     yield from row("request", f"{shown.method} {shown.url}")
     yield from row("stopped", shown.why or "by policy")
     yield from row("told", shown.tell)
@@ -127,7 +127,7 @@ def _action(action: ShownAction, label: str) -> Iterator[str]:
         if value not in action.money and value != action.resource:
             yield from row("with", f"{name} = {value}")
     if action.params_left_out:
-        yield from row("", f"and {action.params_left_out} more parameters that are not shown")
+        yield from row("", f"and {action.params_left_out} more that are not shown")
 
 
 def _needs(tally: Tally) -> str:
@@ -154,7 +154,7 @@ def _before(before: Before) -> str:
         return "nothing is known of this agent"
     counts = ", ".join(f"{count} {answer}" for answer, count in before.answers.most_common())
     newest = "" if before.whole else " (the newest part of the log)"
-    return f"{total} decisions since {_day_of(before.first)}: {counts}{newest}"
+    return f"{total} decision{'s' if total > 1 else ''} since {_day_of(before.first)}: {counts}{newest}"
 
 
 def _clock(at: datetime, now: datetime) -> str:

@@ -83,7 +83,7 @@ def test_every_action_is_shown_and_those_that_did_not_fit_are_counted():
     assert "what 1" in few
     assert "payments.refund, 7 times" in few
     many = text(approval(decision=stopped(*[PAY] * 40)))
-    assert "and 24 more actions that are not shown: deny what you can't see" in many
+    assert "and 24 more that are not shown: deny what you can't see" in many
 
 
 def test_parameters_are_shown_once():
