@@ -51,6 +51,8 @@ _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _LINGER: Final = 2.0
 """Seconds that a client gets to read our last word, before what it still sends resets the connection."""
+_SKIPPED: Final = 64 * 1024
+"""Bytes of a body that are read for nothing, so that who has to say first who it is can go on by the same connection."""
 _TOO_LARGE: Final = Unreadable(status=431, why="The request's head is too large.")
 
 
@@ -136,6 +138,7 @@ class AgentHttp1(_Bounded, Http1Server):
         self._unread = False
         self._given = b""
         self._turned: tuple[http.Request, Reply] | None = None
+        self._skipped = 0
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if self.state == self.done:
@@ -203,8 +206,10 @@ class AgentHttp1(_Bounded, Http1Server):
         return parse_head(data[start : end.end()])
 
     def _turn_away(self, asked: http.Request, turned: TurnedAway) -> CommandGenerator[None]:
-        """Say who may come in, in a while; until then nothing more is understood. Its body is not read, so it ends with that."""
-        self._unread = body_size(asked) != 0
+        """Say who may come in, in a while; until then nothing more is understood. Of a body, only a small one is waited for."""
+        size = body_size(asked)
+        self._skipped = size if isinstance(size, int) and size <= _SKIPPED and not _waits(asked) else 0
+        self._unread = size != self._skipped
         self._last = turned.closes or self._unread or closes(asked.data.http_version, asked.headers.fields)
         self._turned = asked, turned.reply()
         self.state = self.turning_away
@@ -232,8 +237,21 @@ class AgentHttp1(_Bounded, Http1Server):
             self.state, self._unread = self.done, True
             yield from self.hang_up()
             return
-        self.state = self.read_headers
-        yield from self.next_exchange()
+        self.body_reader = make_body_reader(self._skipped)
+        self.state = self.skip_body
+        yield from self.state(events.DataReceived(self.conn, b""))
+
+    def skip_body(self, event: events.Event) -> CommandGenerator[None]:
+        """Drop the body of what was turned away, then go on."""
+        if isinstance(event, events.ConnectionClosed):
+            self.state = self.done
+            yield commands.CloseConnection(self.conn)
+            return
+        while (found := self._next(event)) is not None:
+            if isinstance(found, h11.EndOfMessage):
+                self.state = self.read_headers
+                yield from self.next_exchange()
+                return
 
     def _refuse(self, problem: Unreadable) -> CommandGenerator[None]:
         """Let it be refused. Where the next request would begin is not known: there is none."""
@@ -405,3 +423,8 @@ class UpstreamHttp1(_Bounded, Http1Client):
                 yield commands.CloseConnection(self.conn)
             case _:
                 raise BreachError(f"unexpected {type(event).__name__}")
+
+
+def _waits(request: http.Request) -> bool:
+    """Whether the client sends its body only when told to: it may never come."""
+    return any(name.lower() == b"expect" for name, _ in request.headers.fields)
