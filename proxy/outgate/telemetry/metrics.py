@@ -31,7 +31,6 @@ _PEOPLE = (5, 15, 60, 300, 900, 3600, 4 * 3600, 8 * 3600, 24 * 3600, 3 * 24 * 36
 """Seconds until people have signed: a few at a terminal, days over a weekend."""
 _RECEIPTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
-_APPROVALS = {f"approval-{event}": event for event in ("asked", "granted", "denied", "expired", "used", "restored")}
 _NOT_TAKEN = {Hold.BINDING: "refused", Hold.OBSERVED: "would-refuse", Hold.FORCED: "approved-over"}
 _MICROS = 1_000_000
 
@@ -165,7 +164,9 @@ class Metrics:
         self._policy = self._gauge(
             "outgate_policy_info", "The policy in force: the start of its digest, and its mode.", "digest", "mode"
         )
-        self._clock_steps = self._counter("outgate_clock_steps", "Steps of the machine's time that were too large to pass over.")
+        self._clock_steps = self._counter(
+            "outgate_clock_steps", "Steps of the machine's time; on a 'large' one rules that read time can't tell.", "size"
+        )
         self._alarms = self._counter(
             "outgate_alarms", "Errors inside the gate; each one refused or aborted what it was about.", "doing"
         )
@@ -174,6 +175,8 @@ class Metrics:
     def decided(self, agent: str, decision: Decision, seconds: float) -> None:
         self._requests.labels(self._agent(agent), str(decision.answer), str(decision.would), decision.reason.value).inc()
         self._stages.labels("decide").observe(seconds)
+        if decision.approval and decision.lets_out:
+            self.approval("used")
         if decision.would > decision.answer:
             for rule, effect in sorted(_would_stop(decision)):
                 self._would.labels(self._rule(rule), effect).inc()
@@ -184,28 +187,29 @@ class Metrics:
 
     def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:  # noqa: ARG002  # the port's signature
         """Count an event. `about` gives a word for a label only where it is one of ours."""
+        times = _number(about, "count", 1)
         match what:
             case "around":
-                self.went_around(str(about.get("protocol", "")))
+                self.went_around(str(about.get("protocol", "")), times)
             case "tunnel-refused":
-                self.tunnel_refused(str(about.get("detail", "")))
+                self.tunnel_refused(str(about.get("detail", "")), times)
             case "trust-failed":
-                self.untrusted("client")
+                self.untrusted("client", times)
             case "stranger":
-                self._strangers.labels(self._word(str(about.get("why", "")))).inc()
+                self._strangers.labels(self._word(str(about.get("why", "")))).inc(times)
             case "cut":
-                self._cuts.labels(self._word(str(about.get("scope", "")))).inc()
+                self._cuts.labels(self._word(str(about.get("scope", "")))).inc(_number(about, "cut", 0))
             case "clock-stepped":
-                self._clock_steps.inc()
-            case _ if (event := _APPROVALS.get(what)) is not None:
-                self._approval(event, about)
+                self._clock_steps.labels("large" if about.get("large") is True else "small").inc()
+            case "approval-asked":
+                self.approval("asked")
             case _:
                 pass  # start, stop, halt, resume, reload …: told by gauges, or by methods of their own
 
-    def _approval(self, event: str, about: Mapping[str, Json]) -> None:
-        self._approvals.labels(event).inc()
-        waited = about.get("waited")
-        if event == "granted" and isinstance(waited, int) and waited >= 0:
+    def approval(self, event: str, *, waited: float | None = None) -> None:
+        """Something became of an approval; `waited` are the seconds until it was granted."""
+        self._approvals.labels(self._word(event)).inc()
+        if waited is not None:
             self._approval_seconds.observe(waited)
 
     def reserved(self, reserved: Reserved) -> None:
@@ -274,17 +278,17 @@ class Metrics:
         self._groups.observe(receipts)
         self._commits.observe(seconds)
 
-    def tunnel_refused(self, why: str) -> None:
+    def tunnel_refused(self, why: str, times: int = 1) -> None:
         """Nothing was asked yet, and nothing will be. `why` is one of a few words."""
-        self._tunnels.labels(self._word(why)).inc()
+        self._tunnels.labels(self._word(why)).inc(times)
 
-    def went_around(self, how: str) -> None:
+    def went_around(self, how: str, times: int = 1) -> None:
         """The fence refused something. `how` is one of a few words, never where to."""
-        self._around.labels(self._word(how)).inc()
+        self._around.labels(self._word(how)).inc(times)
 
-    def untrusted(self, side: str) -> None:
+    def untrusted(self, side: str, times: int = 1) -> None:
         """A handshake failed: `client` does not trust us, or we don't trust the `upstream`."""
-        self._trust.labels(self._word(side)).inc()
+        self._trust.labels(self._word(side)).inc(times)
 
     def connections(self, side: str, count: Callable[[], int]) -> None:
         """Who knows how many connections of a `client` or to an `upstream` are open: asked when somebody looks."""
@@ -333,6 +337,12 @@ class Metrics:
 
     def _histogram(self, name: str, meaning: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(name, meaning, labels, registry=self.registry, buckets=buckets)
+
+
+def _number(about: Mapping[str, Json], key: str, otherwise: int) -> int:
+    """How many there were, where the record says so; repeated events are one."""
+    said = about.get(key)
+    return said if isinstance(said, int) and said >= 0 else otherwise
 
 
 def _would_stop(decision: Decision) -> set[tuple[str, str]]:

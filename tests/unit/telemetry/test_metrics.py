@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -148,29 +150,37 @@ def test_an_answer_that_claims_less_than_nothing_takes_nothing_off():
     assert samples(metrics, "outgate_cost_total") == {("coder", "USD", "openai"): 0}
 
 
-@pytest.mark.parametrize("event", ["asked", "granted", "denied", "expired", "used", "restored"])
+@pytest.mark.parametrize("event", ["asked", "granted", "denied", "expired", "used"])
 def test_what_happens_to_approvals_is_counted(event):
     metrics = Metrics()
-    metrics.noted(f"approval-{event}", "coder", {"approval": "abcd-efgh-2345"})
+    metrics.approval(event)
     assert samples(metrics, "outgate_approvals_total") == {(event,): 1}
+
+
+def test_an_approval_that_is_asked_for_is_an_event_and_one_that_is_used_a_decision():
+    metrics = Metrics()
+    metrics.noted("approval-asked", "coder", {"approval": "abcd-efgh-2345"})
+    metrics.decided("coder", replace(decision(), approval="abcd-efgh-2345"), 0.1)
+    metrics.decided("coder", replace(decision(Effect.BLOCK, Effect.BLOCK), approval="abcd-efgh-2345"), 0.1)
+    assert samples(metrics, "outgate_approvals_total") == {("asked",): 1, ("used",): 1}
 
 
 def test_how_long_people_took_is_measured_when_it_is_granted():
     metrics = Metrics()
-    metrics.noted("approval-asked", "coder", {"waited": 5})
-    metrics.noted("approval-granted", "coder", {"waited": 90})
+    metrics.approval("granted", waited=90)
     assert samples(metrics, "outgate_approval_seconds_sum") == {(): 90}
 
 
 def test_events_count_where_they_matter_and_nowhere_else():
     metrics = Metrics()
-    metrics.noted("stranger", "-", {"why": "wrong-token", "host": "evil.test"})
-    metrics.noted("cut", "coder", {"scope": "agent", "path": "/x"})
-    metrics.noted("clock-stepped", "-", {"seconds": 3600})
+    metrics.noted("stranger", "", {"why": "wrong-token", "host": "evil.test"})
+    metrics.noted("stranger", "", {"why": "wrong-token", "host": "evil.test", "count": 41})
+    metrics.noted("cut", "", {"scope": "agent", "name": "evil", "cut": 3})
+    metrics.noted("clock-stepped", "", {"milliseconds": 3600, "large": True})
     metrics.noted("halt", "-", {"scope": "all"})
-    assert samples(metrics, "outgate_identity_failures_total") == {("wrong-token",): 1}
-    assert samples(metrics, "outgate_exchanges_cut_total") == {("agent",): 1}
-    assert samples(metrics, "outgate_clock_steps_total") == {(): 1}
+    assert samples(metrics, "outgate_identity_failures_total") == {("wrong-token",): 42}
+    assert samples(metrics, "outgate_exchanges_cut_total") == {("agent",): 3}
+    assert samples(metrics, "outgate_clock_steps_total") == {("large",): 1}
     assert b"evil" not in metrics.text()
 
 
