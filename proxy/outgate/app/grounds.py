@@ -22,6 +22,7 @@ from outgate.settings.values import AgentSettings
 from outgate.stores.agent_files import load_agents
 from outgate.stores.catalog_files import load_catalog
 from outgate.stores.people_files import load_people
+from outgate.stores.policy_cases import cases_beside, try_cases_beside
 from outgate.stores.policy_files import load_policies, policy_path
 from outgate.stores.shipped import shipped
 
@@ -78,8 +79,10 @@ class Grounds:
         if not isinstance(other, Grounds):
             return ()
         mine, theirs = self.settings, other.settings
-        changed = (one.name for one in fields(mine) if getattr(mine, one.name) != getattr(theirs, one.name))
-        return tuple(sorted(name for name in changed if name in _TAKES_A_RESTART))
+        changed = {one.name for one in fields(mine) if getattr(mine, one.name) != getattr(theirs, one.name)}
+        if _listeners(self.agents) != _listeners(other.agents):
+            changed.add("listen")
+        return tuple(sorted(changed & _TAKES_A_RESTART))
 
     @property
     def destinations(self) -> Destinations:
@@ -114,6 +117,7 @@ def grounds(
     agents_file, people_file = settings.agents_file(environ), settings.people_file(environ)
     agents, people = _both(lambda: load_agents(agents_file) if served else Agents(), lambda: load_people(people_file))
     _check_people(policy, people, agents if served else settings.agent)
+    _check_cases(policies or settings.policies, catalog)
     return Grounds(
         environ=environ,
         cwd=cwd,
@@ -137,6 +141,12 @@ def grounds(
     )
 
 
+def _check_cases(policies: Iterable[str], catalog: Catalog) -> None:
+    """A policy that comes with cases is what they say, or it is not used."""
+    if problems := try_cases_beside(policies, catalog):
+        raise ConfigError(*problems)
+
+
 def _check_people(policy: Policy, people: People, asking: Agents | AgentSettings) -> None:
     """Where the policy is enforced, enough people must be known: else what escalates could never be approved."""
     if policy.mode is not Mode.ENFORCE:
@@ -144,6 +154,10 @@ def _check_people(policy: Policy, people: People, asking: Agents | AgentSettings
     known = [asking.owner] if isinstance(asking, AgentSettings) else [one.agent.owner for one in asking.by_name.values()]
     if problems := check_people(policy, people, filter(None, known)):
         raise ConfigError(*problems)
+
+
+def _listeners(agents: Agents) -> frozenset[str]:
+    return frozenset(f"{one.listener} {name}" for name, one in agents.by_name.items() if one.listener)
 
 
 def _cwd() -> Path:
@@ -193,8 +207,10 @@ def _written(names: Iterable[str], settings: Settings, config: Path | None, envi
 
 def _files(names: Iterable[str], settings: Settings, config: Path | None, environ: Mapping[str, str]) -> Iterator[Path]:
     yield (config or settings_files.config_folder(environ) / settings_files.FILE).absolute()
-    yield from (policy_path(name).absolute() for name in names)
-    yield from (*settings.services, *settings.mocks)
+    policies = [policy_path(name).absolute() for name in names]
+    yield from (*policies, *cases_beside(map(str, policies)), *settings.services, *settings.mocks)
+    for one in settings.destinations.by_pattern.values():
+        yield from (Path(pem) for pem in (one.ca, one.client_cert) if pem)
 
 
 def _described(policy: Policy) -> Iterator[Path]:

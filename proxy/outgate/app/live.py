@@ -13,7 +13,6 @@ from outgate.app.reloading import Reloading
 from outgate.app.status import gate_status, unready
 from outgate.app.watching import ClockWatch, SwitchWatch, halted_by_scope
 from outgate.errors import ConfigError, Problem, UnavailableError
-from outgate.stores.policy_cases import try_cases_beside
 from outgate.telemetry.admin import Door, Pages, Rights, token_of
 from outgate.telemetry.places import Endpoint, place_of
 
@@ -58,7 +57,7 @@ class Live:
         self.clock = ClockWatch(clock=parts.clock, notes=parts.gate, alarm=parts.alarm)
         self.reloading: Reloading[Grounds] = Reloading(
             parts.found,
-            read=lambda: tried(read()),
+            read=read,
             adopt=self._adopt,
             now=parts.clock.now,
             notes=parts.gate,
@@ -167,14 +166,6 @@ class Live:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._parts.alarm.raise_for(error, "watching beside requests")
-
-
-def tried(found: Grounds) -> Grounds:
-    """What was read, if the cases that its policies come with come out as they say. Raises ConfigError."""
-    problems = try_cases_beside(map(str, found.files), found.catalog)
-    if problems:
-        raise ConfigError(*problems)
-    return found
 
 
 def doors_of(settings: Settings, metrics: str | None = None) -> tuple[Planned, ...]:

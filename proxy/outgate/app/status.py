@@ -142,7 +142,5 @@ def gate_status(parts: Parts, *, kind: str, since: datetime, switch: Mapping[str
 async def unready(parts: Parts) -> Sequence[str]:
     """Why this gate can't do its work; nothing where it can."""
     found = [said for said in (parts.journal.broken, parts.switch.problem) if said]
-    for store in (parts.ledger, parts.desk):
-        if wrong := await store.unwell():
-            found.append(wrong)
-    return found
+    stores = await parts.ledger.unwell(), await parts.desk.unwell()
+    return [*found, *(said for said in stores if said)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from outgate.app.gates import Answered, ask
+from outgate.app.owner import as_owner
 from outgate.app.record import operator, record
-from outgate.digest import canonical
 from outgate.errors import ConfigError, EvidenceError, UnavailableError
 from outgate.halt import Halt, Scope
 from outgate.stores.switch import SwitchFile
@@ -54,14 +53,16 @@ class Thrown:
 
 def halt(state: Path, scope: Scope, name: str, why: str) -> Thrown:
     """Halt. It holds when this returns, whatever else failed. Raises UnavailableError where the switch can't be written."""
-    by = _as_owner(state)
+    by = operator()
+    as_owner(state)
     turned = SwitchFile.open(state).halt(Halt(scope=scope, name=name, why=why, by=by, at=datetime.now(UTC)))
     return _thrown(state, Thrown(what="halt", scope=scope, name=name, turned=turned), {"why": why, "by": by})
 
 
 def resume(state: Path, scope: Scope, name: str, why: str) -> Thrown:
     """Lift a halt. Raises as `halt`, and ConfigError where the switch can't be read."""
-    by = _as_owner(state)
+    by = operator()
+    as_owner(state)
     turned = SwitchFile.open(state).resume(scope, name)
     return _thrown(state, Thrown(what="resume", scope=scope, name=name, turned=turned), {"why": why, "by": by})
 
@@ -100,21 +101,3 @@ def _confirmed(answer: Answered, thrown: Thrown) -> Confirmed:
 def _halts(said: dict[str, Any]) -> list[dict[str, Any]]:
     found = said.get("halts")
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _as_owner(state: Path) -> str:
-    """Who does this. Root goes on as the one whose state folder it is: what it leaves there, that one must be able to use.
-
-    And whoever owns the folder can lead root anywhere with links in it.
-    """
-    by = operator()
-    try:
-        owner = state.stat()
-    except OSError:
-        return by  # it is made by us, then
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        canonical({"": ""})  # what is imported late may be root's alone to read
-        os.setgroups([])
-        os.setgid(owner.st_gid)
-        os.setuid(owner.st_uid)
-    return by

@@ -135,3 +135,15 @@ def test_the_clock_says_utc_and_never_goes_back():
 def test_randomness_is_as_long_as_asked_and_never_the_same():
     assert len(entropy(4)) == 4
     assert entropy(16) != entropy(16)
+
+
+def test_a_policy_whose_own_cases_do_not_come_out_is_not_used(tmp_path):
+    policy = tmp_path / "mine.yaml"
+    policy.write_text("outgate: policy/v1alpha\npolicy: mine\nmode: enforce\notherwise: block\n")
+    cases = tmp_path / "mine.cases.yaml"
+    case = "  - {name: all is well, request: POST https://unknown.test/x, answer: allow}\n"
+    cases.write_text(f"outgate: cases/v1alpha\npolicy: mine\ncases:\n{case}")
+    with pytest.raises(ConfigError, match=r"mine\.cases\.yaml:4.*case 'all is well'"):
+        grounds(policies=(str(policy),))
+    cases.unlink()
+    assert cases in grounds(policies=(str(policy),)).files
