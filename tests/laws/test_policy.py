@@ -13,7 +13,7 @@ from outgate.policy.decide import Circumstances, decide, decide_answer, discharg
 from outgate.policy.decision import Decision, Reason
 from outgate.policy.effect import EFFECTS, Effect, Mode
 from outgate.policy.facts import Answered, Facts
-from outgate.policy.limits import Hold
+from outgate.policy.limits import COUNT, MOST, Hold
 from outgate.policy.load import load
 from outgate.policy.matching import MATCH, Erred
 from outgate.policy.rule import Policy
@@ -53,6 +53,8 @@ ALL_EFFECTS = st.sampled_from(list(EFFECTS))
 LIMITS = st.sampled_from(
     ["1/s", "60/min, burst: 5, per: all", "1000/month, per: [agent.team, action.name]", "3/day, count: attempted"]
 )
+PAYS = "{action: payments.create_payment}"
+MONEY = st.sampled_from(["50 GBP/day", "0.5 EUR/month, per: [action.resource, host]"])
 RESTRICTIVE = st.sampled_from([str(effect) for effect in Effect if effect.restricts])
 HOURS = "zone: Europe/London\nhours: {office: {days: mon-fri, from: 08:00, to: 19:00}}"
 
@@ -68,7 +70,7 @@ def rules(draw, effects=ALL_EFFECTS):
             f"{draw(st.sampled_from(['when', 'unless']))}: {condition!r}" if "'" not in condition else f"when: {condition}"
         )
     if effect == "throttle" or (effect != "allow" and draw(st.integers(0, 3)) == 0):
-        said.append(f"limit: {draw(LIMITS)}")
+        said.append(f"limit: {draw(LIMITS | MONEY if match == PAYS else LIMITS)}")
     if effect != "allow":
         said.append(f"onError: {draw(st.sampled_from([e for e in EFFECTS if EFFECTS[e] >= EFFECTS[effect]]))}")
     return ", ".join(said)
@@ -327,7 +329,10 @@ def test_a_charge_is_of_something_and_binds_where_its_rule_is_enforced(written, 
     policy = made(numbered(written), otherwise)
     rules = {rule.id: rule for rule in policy.rules}
     for charge in decide(policy, acts, at).charges:
-        assert charge.amount >= 1
+        assert 0 <= charge.amount <= MOST
+        assert charge.amount or charge.limit.unit != COUNT
+        assert charge.key.isascii()
+        assert len(charge.key) <= 200
         assert charge.limit == rules[charge.match.rule].limit
         assert (charge.hold is Hold.BINDING) == (charge.match.mode is Mode.ENFORCE)
         assert charge.verdicts
