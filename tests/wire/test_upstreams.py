@@ -357,3 +357,22 @@ async def test_a_client_certificate_is_shown_where_the_table_says(gateway):
         assert (await client.answer()).body == b"ok"
     server.close()
     assert shown[0]["subjectAltName"] == (("email", "us@example.test"),)
+
+
+async def test_an_http2_upstream_that_is_gone_is_a_failure_of_each_request_and_of_no_other(gateway):
+    upstream, others = await gateway.upstream(alpn=("h2", "http/1.1")), asyncio.Event()
+
+    async def silent(turn):
+        if sum(seen.target == "/silent" for seen in upstream.seen) == 3:
+            others.set()
+        await asyncio.sleep(3600)
+
+    upstream.answers["/silent"] = silent
+    async with await gateway.h2() as client:
+        assert (await client.answer(await client.request("GET", "/a", "api.test"))).body == b"ok"
+        asked = [await client.request(method, "/silent", "api.test") for method in ("GET", "GET", "DELETE")]
+        await others.wait()
+        upstream.drop_all()
+        assert [(await client.answer(stream)).status for stream in asked] == [502] * 3
+        assert (await client.answer(await client.request("GET", "/a", "api.test"))).body == b"ok"
+    assert upstream.accepted == 2

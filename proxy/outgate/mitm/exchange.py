@@ -60,6 +60,7 @@ class Exchange(HttpStream):
         self._gathering: Gathering | None = None
         self._held: Held | None = None
         self._answered = False
+        self._silent = False
         self.queued = 0
         self._switching: http.Response | None = None
         self.client_state = self._head
@@ -87,6 +88,7 @@ class Exchange(HttpStream):
         elif isinstance(event, RequestProtocolError):
             yield from self._client_failed(event)
         elif isinstance(event, ResponseProtocolError):
+            self._silent = True
             yield from self._upstream_failed(event)
         elif not isinstance(event, events.Start):
             raise BreachError(f"unexpected {type(event).__name__}")
@@ -198,7 +200,7 @@ class Exchange(HttpStream):
         self._let_go()
         unheard = not call.ended and translate.expects_continue(call.raw) and self._gathering is None and self.upstream is None
         unsure = isinstance(call.opening.reading, Unreadable) and call.opening.reading.status in _FRAMING_UNSURE
-        if self.upstream is not None and not (call.complete and self.client_state == self._over):
+        if self.upstream is not None and not self._silent and not (call.complete and self.client_state == self._over):
             yield SendHttp(RequestProtocolError(self.stream_id, "answered", ErrorCode.CANCEL), self.upstream)
         response, body = translate.reply_response(reply, self.request, close=unheard or unsure)
         self.server_state = self._over

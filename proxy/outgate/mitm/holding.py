@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.mitm.translate import declared_length
 
 if TYPE_CHECKING:
     from mitmproxy import http
@@ -30,13 +31,11 @@ class Held:
     @property
     def hopeless(self) -> bool:
         """Whether its head says already that it can't be had whole."""
-        if self.ended:
-            return False
-        headers = self.response.headers
-        length = headers.get("content-length", "")
-        kind = headers.get("content-type", "").strip().lower()
-        too_large = length.isdigit() and int(length) > self.gathering.limit
-        return self.response.status_code == 101 or too_large or kind.startswith(_ENDLESS)
+        if self.ended or self.response.status_code == 101:
+            return self.response.status_code == 101
+        length = declared_length(self.response.headers.fields)
+        kind = self.response.headers.get("content-type", "").strip().lower()
+        return (length or 0) > self.gathering.limit or kind.startswith(_ENDLESS)
 
     def add(self, data: bytes) -> bool:
         """Keep a piece. False: it was kept, and it is one too many."""

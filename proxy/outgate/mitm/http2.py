@@ -8,7 +8,13 @@ import h2.connection
 import h2.events
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
-from mitmproxy.proxy.layers.http._events import RequestData, RequestHeaders, RequestProtocolError
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestData,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseProtocolError,
+)
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection, Http2Server, StreamState, split_pseudo_headers
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 
@@ -114,6 +120,7 @@ class UpstreamHttp2(_Settling, Http2Client):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.h2_conn = Windowed(self.h2_conf)
+        self._closed: str | None = None
         self.h2_conn.local_settings.enable_push = 0
         self.h2_conn.local_settings.acknowledge()
 
@@ -126,6 +133,15 @@ class UpstreamHttp2(_Settling, Http2Client):
     def theirs(self, stream_id: int) -> int:
         """Give the agent's number of a stream."""
         return self.their_stream_id.get(stream_id, 0)
+
+    def close_connection(self, msg: str) -> CommandGenerator[None]:
+        """Tell each exchange, of which most forget their stream as they hear of it."""
+        self._closed = msg
+        yield commands.CloseConnection(self.conn)
+        for stream_id in tuple(self.streams):
+            yield ReceiveHttp(ResponseProtocolError(stream_id, msg, ErrorCode.GENERIC_SERVER_ERROR))
+        self.streams.clear()
+        self._handle_event = self.done  # type: ignore[method-assign]  # mitmproxy's own way to switch
 
     def forget(self, stream_id: int) -> None:
         """Keep nothing of a stream that is over."""
@@ -142,3 +158,6 @@ class UpstreamHttp2(_Settling, Http2Client):
         if isinstance(event, RequestProtocolError) and self.stream_queue.pop(event.stream_id, None) is not None:
             return  # it waited for a free stream, and never left
         yield from super()._handle_event(event)
+        while self._closed is not None and self.stream_queue:
+            stream_id, _ = self.stream_queue.popitem()
+            yield ReceiveHttp(ResponseProtocolError(stream_id, self._closed, ErrorCode.GENERIC_SERVER_ERROR))
