@@ -80,7 +80,7 @@ class Live:
         self._parts.metrics.connected(lambda: len(self._parts.engine.agents))
         self._in_force()
         self.switch.begin()
-        for watch in (self.switch.watch(), self.clock.watch(), self.reloading.watch()):
+        for watch in (self.switch.watch(), self.clock.watch(), self.reloading.watch(), self._parts.asked.watch()):
             self._keep(asyncio.create_task(watch))
         if self._hangup:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reload_soon)

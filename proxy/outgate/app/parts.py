@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from outgate.app.clock import SystemClock
 from outgate.app.grounds import entropy
 from outgate.app.mocks import Sandbox
+from outgate.app.notifying import notifier
 from outgate.app.status import Seen
 from outgate.gate import Gate, Ground
 from outgate.net.lookup import Lookup
@@ -20,8 +21,10 @@ from outgate.stores.files import FileJournal
 from outgate.stores.logs import log_folder, new_writer
 from outgate.stores.sqlite import SqliteLedger
 from outgate.stores.switch import SwitchFile
+from outgate.telemetry.asked import Asked
 from outgate.telemetry.logs import LogAlarm
 from outgate.telemetry.tally import Observers
+from outgate.telemetry.timed import TimedDesk, TimedLedger
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from outgate.keys.ed25519 import SigningKey
     from outgate.mitm.engine import Engine
     from outgate.net.upstream import Trust
+    from outgate.notify.notifier import Notifier
     from outgate.ports import Observer
     from outgate.telemetry.metrics import Metrics
 
@@ -62,6 +66,8 @@ class Parts:
     switch: SwitchFile = field(init=False)
     resolver: SystemResolver = field(init=False)
     mocks: Sandbox = field(init=False)
+    asked: Asked = field(init=False)
+    notifier: Notifier = field(init=False)
     gate: Gate = field(init=False)
     engine: Engine = field(init=False)
     _bundle: Path = field(init=False)
@@ -83,6 +89,7 @@ class Parts:
         stack.push_async_callback(self.desk.close)
         self.switch = SwitchFile.open(state)
         self._find_ways(stack)
+        self._tell_people(stack)
         self.gate = self._gate()
         stack.push_async_callback(self.gate.settled)
         self.engine = await self._engine(authority)
@@ -131,16 +138,30 @@ class Parts:
         )
         stack.callback(self.mocks.close)
 
+    def _tell_people(self, stack: AsyncExitStack) -> None:
+        """Who is told of approvals, and who counts what becomes of them."""
+        self.notifier = notifier(self.found.settings, self.metrics, self.alarm, self._trusted)
+        self.notifier.start()
+        stack.callback(self.notifier.close)
+        self.asked = Asked(
+            shelf=self.desk,
+            metrics=self.metrics,
+            people=lambda: self.gate.ground.people,
+            now=self.clock.now,
+            alarm=self.alarm,
+            hardware_only=self.hardware_only,
+        )
+
     def _gate(self) -> Gate:
         return Gate(
             ground=_ground(self.found),
             journal=self.journal,
-            ledger=self.ledger,
-            desk=self.desk,
+            ledger=TimedLedger(self.ledger, self.metrics, self.clock.monotonic),
+            desk=TimedDesk(self.desk, self.metrics, self.clock.monotonic),
             switch=self.switch,
             mocks=self.mocks,
             resolver=self.resolver,
-            observer=Observers((self.metrics, self.seen, *self.watched)),
+            observer=Observers((self.metrics, self.seen, self.asked, self.notifier, *self.watched)),
             alarm=self.alarm,
             clock=self.clock,
             entropy=entropy,
