@@ -125,6 +125,7 @@ class Parts:
             lookup=lookup,
             own=self.own,
             fenced=self.fenced,
+            served=self.agents is not None,
             monotonic=self.clock.monotonic,
         )
         self.mocks = Sandbox(

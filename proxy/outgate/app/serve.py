@@ -17,7 +17,7 @@ from outgate.app.live import Live, doors_of
 from outgate.app.parts import Parts
 from outgate.app.supervised import READY, STOPPING, tell
 from outgate.ca.authority import fingerprint
-from outgate.ca.keep import SOON, kept_ca, look
+from outgate.ca.keep import SOON, kept_ca, look, signing_file
 from outgate.errors import ConfigError, Problem, UnavailableError
 from outgate.intake.listening import Listener
 from outgate.policy.effect import Mode
@@ -156,7 +156,10 @@ def _prepared(asked: ServeAsk) -> _Prepared:
 
 
 def _read(asked: ServeAsk) -> Grounds:
-    return grounds(config=asked.config, policies=asked.policies, enforce=asked.enforce, served=True)
+    """What people wrote; and what signs, which is watched with it."""
+    found = grounds(config=asked.config, policies=asked.policies, enforce=asked.enforce, served=True)
+    listeners_of(found.settings.listen, found.agents)
+    return replace(found, files=(*found.files, signing_file(found.state)))
 
 
 def _now() -> datetime:
@@ -189,6 +192,8 @@ class _Server:
     """The signals that said stop."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     hurries: Callable[[], None] = lambda: None
+    loop: asyncio.AbstractEventLoop = field(init=False)
+    noting: set[asyncio.Task[None]] = field(default_factory=set)
     lost: str = ""
 
     def __post_init__(self) -> None:
@@ -198,9 +203,12 @@ class _Server:
     async def live(self, opening: Callable[[Serving], None]) -> ServeReport:
         began = self.parts.clock.monotonic()
         environ = self.prepared.found.environ
+        self.loop = asyncio.get_running_loop()
         self._heed_signals()
         async with AsyncExitStack() as stack:
             await self.parts.build(stack, self.ca.signing)
+            live = Live(self.parts, kind="serve", read=self._read, doors=self.prepared.doors, hangup=True)
+            await stack.enter_async_context(live)
             gc.enable()
             read = partial(_read, self.prepared.asked)
             await stack.enter_async_context(Live(self.parts, kind="serve", read=read, doors=self.prepared.doors, hangup=True))
@@ -222,6 +230,27 @@ class _Server:
             self.parts.own.add((wanted.host, port))
             opened.append(replace(wanted, port=port))
         return tuple(opened)
+
+    def _read(self) -> Grounds:
+        """What people wrote, once more, as it was asked for; in a thread. A CA that was rotated signs from then on."""
+        found = _read(self.prepared.asked)
+        ca = kept_ca(found.state, _now())
+        if fingerprint(ca.signing.certificate) != fingerprint(self.ca.signing.certificate):
+            self.loop.call_soon_threadsafe(self._renew, ca)
+        return found
+
+    def _renew(self, ca: Kept) -> None:
+        was, self.ca = self.ca, ca
+        self.parts.engine.renew(ca.signing)
+        said = {"was": fingerprint(was.signing.certificate), "is": fingerprint(ca.signing.certificate)}
+        noting = self.loop.create_task(self.parts.gate.note("ca-renewed", None, said))
+        self.noting.add(noting)
+        noting.add_done_callback(self._noted)
+
+    def _noted(self, noting: asyncio.Task[None]) -> None:
+        self.noting.discard(noting)
+        if not noting.cancelled() and (error := noting.exception()) is not None:
+            self.parts.alarm.raise_for(error, "recording another CA")
 
     def _facts(self, listeners: tuple[Listener, ...]) -> dict[str, Json]:
         found = self.prepared.found
@@ -254,9 +283,8 @@ class _Server:
     # signals
 
     def _heed_signals(self) -> None:
-        loop = asyncio.get_running_loop()
         for one in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(one, self._told, one.name)
+            self.loop.add_signal_handler(one, self._told, one.name)
 
     def _told(self, name: str) -> None:
         """Once: stop, in good order. Twice: at once."""

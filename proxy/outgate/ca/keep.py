@@ -72,6 +72,11 @@ def kept_ca(state: Path, now: datetime) -> Kept:
         raise UnavailableError(f"no CA can be kept in {folder}: {error.strerror or error}") from error
 
 
+def signing_file(state: Path) -> Path:
+    """Where the one that signs is kept: whoever watches it knows of a rotation."""
+    return _folder(state) / _SIGNING
+
+
 def look(state: Path, now: datetime) -> Kept | None:
     """What is there; None where none was made yet. Raises as `kept_ca`."""
     folder = _folder(state)

@@ -75,7 +75,7 @@ def rotate(
 ) -> None:
     """Have another CA sign. `export` gives both until --finish, or for 30 days.
 
-    Without a moment in which agents fail: --prepare, export to the agents, rotate, restart the gate, and --finish.
+    Without a moment in which agents fail: --prepare, export to the agents, rotate, and later --finish.
     """
     from outgate.ca import keep
 
@@ -90,7 +90,7 @@ def rotate(
         _done(folder, "ca-finished", kept, f"{count} before it no longer exported. Give the export to the agents")
     else:
         kept = keep.rotate(folder, now)
-        _done(folder, "ca-rotated", kept, "signs, once the gate is reloaded or restarted. Give the export to the agents first")
+        _done(folder, "ca-rotated", kept, "signs; a gate that serves takes it up by itself. Give the export to the agents")
 
 
 def _done(state: Path, what: str, kept: Kept, said: str) -> None:

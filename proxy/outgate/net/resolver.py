@@ -39,15 +39,18 @@ _SELF = (
     " the operator gives a port of the machine with --direct PORT."
 )
 
+_HOST = "This is the machine that the egress gate runs on. Nothing is sent there but what its operator names."
+
 
 class SystemResolver:
     """Looks up, judges every address found, and pins one.
 
     A name with any address that must not be contacted is refused whole: an honest name has none. `own` are the addresses and
-    ports on which this gate listens; it is read at every call, so listeners may be added when they are open.
+    ports on which this gate listens; it is read at every call, so listeners may be added when they are open. `fenced`: who asks
+    is in a network of its own; `served`: on any machine. Only for who asks from this very machine is its loopback what it means.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a composition point
         self,
         *,
         destinations: Destinations,
@@ -55,7 +58,9 @@ class SystemResolver:
         own: Collection[tuple[str, int]],
         fenced: bool,
         monotonic: Callable[[], float],
+        served: bool = False,
     ) -> None:
+        self._served = served
         self._destinations = destinations
         self._lookup = lookup
         self._own = own
@@ -119,13 +124,22 @@ class SystemResolver:
         if (never := self._never(pin, address)) is not None:
             return never
         kind = _class(address)
-        if kind is AddressClass.LOOPBACK or (self._fenced and self._machine.has(address)):
-            why = f"{pin.name} is at {address}, which is this machine; share a port of it with --direct {pin.port}"
-            return NoWay(reason=Reason.DESTINATION, tell=_SELF, why=why) if self._fenced else None
+        if kind is AddressClass.LOOPBACK or ((self._fenced or self._served) and self._machine.has(address)):
+            return self._at_home(pin)
         allowed = network if network is not None or not is_address(pin.name) else self._destinations.named(address)
         if kind is AddressClass.GLOBAL or (allowed is not None and address in allowed):
             return None
         return _private(pin, kind)
+
+    def _at_home(self, pin: Pin) -> NoWay | None:
+        """It leads to this machine."""
+        if self._fenced:
+            why = f"{pin.name} is at {pin.address}, which is this machine; share a port of it with --direct {pin.port}"
+            return NoWay(reason=Reason.DESTINATION, tell=_SELF, why=why)
+        if self._served:
+            why = f"{pin.name} is at {pin.address}, which is this machine; name the host with its 'address' under 'destinations'"
+            return NoWay(reason=Reason.DESTINATION, tell=_HOST, why=why)
+        return None
 
     def _never(self, pin: Pin, address: Address) -> NoWay | None:
         if self._is_own(address, pin.address_port):

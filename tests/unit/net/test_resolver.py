@@ -28,13 +28,14 @@ class World:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
         return tuple(map(ip_address, self.names[name].split()))
 
-    def resolver(self, *destinations, own=(), fenced=True, networks=(OFFICE,)):
+    def resolver(self, *destinations, own=(), fenced=True, served=False, networks=(OFFICE,)):
         table = Destinations(by_pattern={d.pattern: d for d in destinations}, networks=networks)
         return SystemResolver(
             destinations=table,
             lookup=Lookup(monotonic=lambda: self.now, ask=self.ask),
             own=own,
             fenced=fenced,
+            served=served,
             monotonic=lambda: self.now,
         )
 
@@ -230,3 +231,30 @@ async def test_the_only_address_is_tried_again_after_it_failed():
     resolver = World(api_test=PUBLIC).resolver()
     resolver.failed(await resolver.pin("api.test", 443))
     assert (await resolver.pin("api.test", 443)).address == PUBLIC
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "here.test"])
+async def test_who_asks_from_elsewhere_reaches_nothing_of_the_gates_machine(host):
+    world = World(localhost="127.0.0.1 ::1", here_test="127.0.0.1")
+    way = await world.resolver(fenced=False, served=True).pin(host, 8080)
+    assert isinstance(way, NoWay)
+    assert (way.reason, way.always, way.pin) == (Reason.DESTINATION, True, None)
+    assert "'address' under 'destinations'" in way.why
+
+
+async def test_what_the_operator_names_of_the_gates_machine_is_reached():
+    named = said("here.test", route=Fixed(address=ip_address("127.0.0.1"), port=8080))
+    way = await World().resolver(named, fenced=False, served=True).pin("here.test", 80)
+    assert (way.address, way.address_port) == ("127.0.0.1", 8080)
+
+
+async def test_who_asks_from_this_machine_reaches_its_loopback():
+    assert isinstance(await World().resolver(fenced=False).pin("127.0.0.1", 8080), Pin)
+
+
+async def test_another_table_holds_from_the_next_look_up_on():
+    resolver = World(api_test=PUBLIC).resolver()
+    assert (await resolver.pin("api.test", 443)).address == PUBLIC
+    moved = said("api.test", route=Fixed(address=ip_address(OTHER)))
+    resolver.adopt(Destinations(by_pattern={"api.test": moved}, networks=()))
+    assert (await resolver.pin("api.test", 443)).address == OTHER
