@@ -152,7 +152,8 @@ class Rate:
 def rate(limit: Limit, tat: int | None, now: int, amount: int, *, forced: bool = False) -> Rate:
     """Take `amount` of a rate whose state is `tat` (None: never used). Not allowed: the state stays as it is."""
     window, burst = limit.seconds * _MICRO, limit.burst or limit.amount
-    tolerance = window * burst // limit.amount
+    each = -(-window // limit.amount)
+    tolerance = min(burst * each, window * burst // limit.amount + each - 1)  # a burst fits one by one, and never one more
     begin = max(tat if tat is not None else now, now)
     after = begin + -(-window * amount // limit.amount)
     over = after - now - tolerance

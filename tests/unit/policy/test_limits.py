@@ -60,6 +60,16 @@ def test_a_burst_passes_at_once_and_then_one_at_a_time():
     assert rate(limit, tat, T + 1_000_000, 1).allowed
 
 
+@given(st.integers(1, 300), st.sampled_from([Window.SECOND, Window.MINUTE, Window.HOUR]), st.lists(st.integers(1, 40)))
+def test_a_burst_fits_in_whatever_parts_and_never_one_more_though_a_microsecond_can_not_be_divided(amount, window, parts):
+    limit, tat, taken = Limit(amount=amount, unit="count", window=window), None, 0
+    for part in [*parts, *([1] * (amount + 1))]:
+        found = rate(limit, tat, T, part)
+        assert found.allowed is (taken + part <= amount)
+        tat, taken = found.tat, taken + (part if found.allowed else 0)
+        assert found.left == amount - taken
+
+
 def test_more_than_the_burst_never_fits():
     limit = Limit(amount=60, unit="count", window=Window.MINUTE, burst=3)
     assert rate(limit, None, T, 4).wait is None
