@@ -407,6 +407,14 @@ def test_of_several_files_those_with_the_strictest_word_are_asked_each():
     assert asked(decide(one, (action("payments.create_payment"),), facts())) == [("otherwise", "ops")]
 
 
+def test_a_file_that_only_observes_asks_nobody():
+    otherwise = "otherwise: {{T0: allow, T1: allow, T2: escalate, T3: block, unmapped: block, to: {}}}"
+    enforced = written("", more=OPS, otherwise=otherwise.format("ops"))
+    observed = written("", more=OPS, otherwise=otherwise.format("leads"), mode="observe")
+    both = load([("a", enforced), ("b", observed)], CATALOG)
+    assert asked(decide(both, (action("payments.create_payment"),), facts())) == [("otherwise", "ops")]
+
+
 # on whom it is enforced
 
 
