@@ -37,6 +37,7 @@ _CONNECTIONS = 4096
 _IDLE, _SLOW = 600.0, 60.0
 """Seconds between requests, and for the next piece of one: the gate closes first, so that it never sends into a closed one."""
 _HEAD = 256 * 2**10
+_PAUSE = 0.2
 
 
 class MockServer:
@@ -99,37 +100,52 @@ class MockServer:
 
     async def _serve(self, listener: socket.socket, ready: Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._accepted, sock=listener, limit=_HEAD)
-        ready.set()
-        await self._stopping.wait()
-        server.close()
-        for connection in self._connections:
-            connection.cancel()
-        if self._connections:
-            await asyncio.wait(self._connections)
+        listener.setblocking(False)  # as sockets have it
+        with listener:
+            accepting = asyncio.create_task(self._accept(listener))
+            ready.set()
+            await self._stopping.wait()
+            ending = {accepting, *self._connections}
+            for task in ending:
+                task.cancel()
+            await asyncio.wait(ending)
 
-    def _accepted(self, reader: StreamReader, writer: StreamWriter) -> None:
-        if len(self._connections) >= _CONNECTIONS:
-            writer.close()
-            return
-        task = asyncio.ensure_future(self._connection(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._ended)
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                link, _ = await loop.sock_accept(listener)
+            except OSError as error:  # out of file descriptors, most likely: others may give some back
+                self._alarm(error)
+                await asyncio.sleep(_PAUSE)
+                continue
+            if len(self._connections) >= _CONNECTIONS:
+                link.close()
+                continue
+            task = asyncio.Task(
+                self._connection(link), loop=loop, eager_start=True
+            )  # so that one cancelled at once is closed too
+            self._connections.add(task)
+            task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._connections.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._alarm(error)
 
-    async def _connection(self, reader: StreamReader, writer: StreamWriter) -> None:
-        talk = _Talk(reader=reader, writer=writer)
-        try:
-            while await self._turn(talk):
-                pass
-        except (OSError, TimeoutError, h11.RemoteProtocolError):
-            pass  # who asked is gone, is too slow, or speaks something else
-        finally:
-            writer.close()
+    async def _connection(self, link: socket.socket) -> None:
+        with link:
+            reader, writer = await asyncio.open_connection(sock=link, limit=_HEAD)
+            talk = _Talk(reader=reader, writer=writer)
+            try:
+                while await self._turn(talk):
+                    pass
+                writer.close()
+                await writer.wait_closed()
+            except (OSError, TimeoutError, h11.RemoteProtocolError):
+                pass  # who asked is gone, is too slow, or speaks something else
+            finally:
+                writer.transport.abort()
 
     async def _turn(self, talk: _Talk) -> bool:
         """One request and its answer. False where the connection ends with it."""

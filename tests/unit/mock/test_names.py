@@ -58,7 +58,9 @@ def test_what_is_new_depends_on_the_agent_and_on_nothing_that_is_drawn():
     assert seen("new.hex") == seen("new.hex", asked=to_mock("GET /other"))
 
 
-@pytest.mark.parametrize(("name", "form"), [("new.text.5", "[0-9A-Za-z]{5}"), ("new.hex.40", "[0-9a-f]{40}"), ("new.digits.9", "[1-9][0-9]{8}")])
+@pytest.mark.parametrize(
+    ("name", "form"), [("new.text.5", "[0-9A-Za-z]{5}"), ("new.hex.40", "[0-9a-f]{40}"), ("new.digits.9", "[1-9][0-9]{8}")]
+)
 def test_what_is_new_has_the_form_and_length_that_was_asked_for(name, form):
     import re
 
@@ -98,7 +100,9 @@ def test_a_misspelt_name_is_told_with_what_there_is(name, wrong):
     assert wrong in fault(tuple(name.split(".")), frozenset({"id"}), frozenset())
 
 
-@pytest.mark.parametrize("name", ["path.id", "body", "body.a.b", "query.x", "new.text", "new.text.14", "now.iso", "vector.8", "word.tokens.5"])
+@pytest.mark.parametrize(
+    "name", ["path.id", "body", "body.a.b", "query.x", "new.text", "new.text.14", "now.iso", "vector.8", "word.tokens.5"]
+)
 def test_a_name_that_is_one_has_no_fault(name):
     assert fault(tuple(name.split(".")), frozenset({"id"}), frozenset()) == ""
 

@@ -69,9 +69,11 @@ def test_a_million_values_do_not_make_a_million_answers():
     assert len(made) == 512
 
 
-@pytest.mark.parametrize("written", ["{", "}", "{}", "{a b}", "{path.id", "{Path.id}", "{path.id:float}", {"$each": "body"}, {"$each": "a.b", "x": 1}])
+@pytest.mark.parametrize(
+    "written", ["{", "}", "{}", "{a b}", "{path.id", "{Path.id}", "{path.id:float}", {"$each": "body"}, {"$each": "a.b", "x": 1}]
+)
 def test_what_looks_like_a_hole_and_is_none_is_an_error(written):
-    with pytest.raises(ValueError, match="hole|written"):
+    with pytest.raises(ValueError, match=r"hole|written"):
         template(written)
 
 
@@ -80,6 +82,8 @@ def test_every_name_is_told():
     assert set(holes(template(written))) == {("path", "id"), ("body", "x"), ("body", "l"), ("each", "value")}
 
 
-@pytest.mark.parametrize("steps", [("body", "amount", "x"), ("body", "tags", "2"), ("body", "tags", "-1"), ("body", "tags", "²"), ("no",)])
+@pytest.mark.parametrize(
+    "steps", [("body", "amount", "x"), ("body", "tags", "2"), ("body", "tags", "-1"), ("body", "tags", "²"), ("no",)]
+)
 def test_further_in_than_there_is_anything_is_nothing(steps):
     assert inside(KNOWN, steps) is ABSENT
