@@ -45,12 +45,14 @@ class Asking:
         if digest is None:
             case.decision = replace(case.decision, tell=TOO_LARGE)
             return frozenset()
-        case.known_as(digest, panels_of(case.ground.policy, case.decision))
+        case.known_as(digest, panels_of(case.ground.policy, case.decision), hardware_only=self.hardware_only)
         found = await self.desk.find(case.key, case.facts.now)
-        if found is None:
+        if found is None or found.request != case.key:
             return frozenset()
         case.approval = found
         case.standing = judge(found, case.ground.people, case.facts.now, hardware_only=self.hardware_only)
+        if case.standing.state is State.DENIED:
+            case.decision = replace(case.decision, tell=case.said_no())
         if case.standing.state is not State.GRANTED or case.facts.unsteady:
             return frozenset()
         case.decision = discharged(case.decision, found.rules, found.id)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 OWN_HOST = "outgate.internal"
 """Answered by the gate itself. `.internal` is reserved for private use (ICANN, 2024): no name server has it."""
-DENIED = "A person was asked whether this may happen, and said no. Do not try another way to do it."
+DENIED = "A person was asked whether this may happen, and said no. Do not try again, nor another way to do it."
 
 _RETRY = timedelta(seconds=60)
 _MOST_HELD = 60.0
@@ -77,10 +77,15 @@ class Case:
         """A person said no."""
         return self.standing is not None and self.standing.state is State.DENIED
 
-    def known_as(self, digest: str, panels: Iterable[Panel]) -> None:
+    def known_as(self, digest: str, panels: Iterable[Panel], *, hardware_only: bool) -> None:
         """Remember what people are asked: this request, of these panels. With another policy it is another question."""
         asked: list[Json] = [[p.name, p.need, list(p.of), p.owner, list(p.rules)] for p in panels]
-        self.digest, self.key = digest, sha256(canonical([digest, asked]))
+        self.digest, self.key = digest, sha256(canonical([digest, asked, hardware_only]))
+
+    def said_no(self) -> str:
+        """What an agent is told of a denial: that it was one, and why, as the person put it."""
+        why = next((vote.why for vote in self.standing.denied if vote.why), "") if self.standing else ""
+        return f'{DENIED} They said: "{why}"' if why else DENIED
 
     def handed_over(self) -> None:
         """From here on an admission owes what was taken, or nothing does."""

@@ -83,7 +83,7 @@ class Decided:
 
     @property
     def lets_out(self) -> bool:
-        return self.fields["pin"] is not None
+        return self.fields["pin"] is not None or "mock" in self.fields
 
     @property
     def result(self) -> str:
@@ -104,6 +104,8 @@ class Gate:
     environment: dict[str, str]
     services: LookAlikes
     policies: list[Path] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the operator says besides where hosts are."""
 
     @property
     def state(self) -> Path:
@@ -179,5 +181,5 @@ class Gate:
         places = dict.fromkeys((name for name in self.services.names if name != CORPORATE), place) | {
             "plain.test": {"address": self.services.plain_address}
         }
-        path.write_text(json.dumps({"outgate": "settings/v1alpha", "destinations": places}))  # JSON is YAML
+        path.write_text(json.dumps({"outgate": "settings/v1alpha", "destinations": places, **self.settings}))  # JSON is YAML
         return path

@@ -117,6 +117,7 @@ async def test_a_denial_is_said_and_asks_nobody_again():
     refused = await asked(it)
     assert isinstance(refused, Refused)
     assert b"approval-denied" in refused.reply.body
+    assert b"not on a Friday" in refused.reply.body
     assert types(it).count("approval-asked") == 1
 
 

@@ -47,6 +47,12 @@ class Services:
         self._server.server_close()
         self._thread.join()
 
+    def take(self) -> Counter[tuple[str, str, str]]:
+        """What reached them since this was asked last."""
+        seen = Counter(self.seen)
+        self.seen.clear()
+        return seen
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         seen = self.seen
 

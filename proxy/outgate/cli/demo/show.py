@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import textwrap
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from outgate.cli.demo.people import Approvers
+from outgate.cli.demo.program import config_of, outgate
 from outgate.cli.demo.services import Services
 from outgate.cli.text import columns
 from outgate.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-NAMES = ("api.github.com", "slack.com", "api.stripe.com", "api.crm.test", "paste.test")
+NAMES = ("api.crm.test", "api.pay.test", "paste.test")
 HERE = Path(__file__).parent
-PATIENCE = 120
 WIDTH = 80
 _HEADS = {
-    False: ("what the agent sent", "what it is", "", "would be", "it saw"),
-    True: ("what the agent sent", "what it is", "", "answer", "it saw"),
+    False: ("what the agent sent", "what it is", "", "would be", "service saw"),
+    True: ("what the agent sent", "what it is", "", "answer", "service saw"),
 }
-"""By whether it is enforced. `it` is the service."""
+"""By whether it is enforced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One call of the script: what it was told, beside the receipt that says why."""
+    """The same call, once or several times: what it was told each time, beside the receipts that say why."""
 
     method: str
     url: str
-    status: int
+    statuses: tuple[int, ...]
     said: str
-    receipt: Mapping[str, object]
+    receipts: tuple[Mapping[str, object], ...]
     reached: int
+
+    def answer(self, *, enforce: bool) -> str:
+        """The last answer: of a call that is repeated, the one that changes."""
+        return str(self.receipts[-1]["answer" if enforce else "would"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,37 +62,42 @@ class Demo:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outgate-demo-")))
             services = stack.enter_context(Services(NAMES, folder))
             _write_config(folder, services)
-            self.say("An unmodified script, an unmodified HTTP client, six calls. The services are")
-            self.say("look-alikes on loopback; gate, TLS, fence and log are the real ones.")
-            self._act(folder, services, "1. Observed: all goes through, and you see what would not have.", enforce=False)
-            self._act(
-                folder,
-                services,
-                "2. Enforced: the same script and policy, one more word on the command line.",
-                enforce=True,
-            )
+            self.say("An unmodified script, an unmodified HTTP client, five kinds of calls. The")
+            self.say("services are look-alikes on loopback; everything else is the real thing.")
+            self._observe(folder, services)
+            self._enforce(folder, services)
             self._prove(folder)
         self.say("")
         self.say("Yours next:   outgate run -- <your agent>")
 
-    def _act(self, folder: Path, services: Services, title: str, *, enforce: bool) -> None:
+    def _observe(self, folder: Path, services: Services) -> None:
+        self._title("1. Observed: all goes through, and you see what would not have.")
+        rows = _rows(folder, services, _run(folder, enforce=False))
+        self._table(rows, enforce=False)
+
+    def _enforce(self, folder: Path, services: Services) -> None:
+        self._title("2. Enforced: the same script and policy, one more word on the command line.")
+        with Approvers.appointed(folder) as approvers:
+            rows = _rows(folder, services, _run(folder, enforce=True))
+        self._table(rows, enforce=True, people=approvers.told)
+
+    def _title(self, text: str) -> None:
         self.pause()
         self.say("")
-        self.say(title)
+        self.say(text)
         self.say("")
-        rows = _rows(folder, services, enforce=enforce)
-        table = columns([_HEADS[enforce], *(_cells(row, enforce=enforce) for row in rows)], widest=(29, 22, 2, 9, 9))
+
+    def _table(self, rows: Sequence[Row], *, enforce: bool, people: Sequence[str] = ()) -> None:
+        cells = (_cells(row, enforce=enforce) for row in rows)
+        table = columns([_HEADS[enforce], *cells], widest=(31, 18, 2, 8, 11))
         for line, row in zip(table, [None, *rows], strict=True):
             self.say("  " + line)
-            if row is not None and enforce and row.said:
-                for told in textwrap.wrap(f'the script read {row.status}: "{row.said}"', WIDTH - 7):
+            if row is not None and enforce:
+                for told in (*_detail(row), *(people if row.answer(enforce=True) == "escalate" else ())):
                     self.say("       " + told)
 
     def _prove(self, folder: Path) -> None:
-        self.pause()
-        self.say("")
-        self.say("3. The log: every decision and outcome, chained and signed before anything left.")
-        self.say("")
+        self._title("3. The log: every decision and outcome, chained and signed before anything left.")
         self._verify(folder, expect=0)
         self.say("")
         self.say('   Now one word in it is changed, "block" to "allow":')
@@ -97,7 +106,7 @@ class Demo:
         self._verify(folder, expect=1)
 
     def _verify(self, folder: Path, expect: int) -> None:
-        done = _outgate(folder, "verify")
+        done = outgate(folder, "verify")
         self.say("  $ outgate verify")
         for line in (done.stdout + done.stderr).strip().splitlines():
             self.say("  " + line)
@@ -105,69 +114,84 @@ class Demo:
             raise UnavailableError(f"outgate verify ended with {done.returncode}, and {expect} was to be expected")
 
 
-def _rows(folder: Path, services: Services, *, enforce: bool) -> list[Row]:
-    services.seen.clear()
-    before = len(_decisions(folder))
+def _run(folder: Path, *, enforce: bool) -> list[dict[str, str]]:
     how = ["--enforce"] if enforce else []
-    done = _outgate(
-        folder,
-        "run",
-        "--config",
-        str(folder / "config.yaml"),
-        "--agent",
-        "demo",
-        "--share",
-        str(HERE),  # an installation may stand in /tmp, which is private inside
-        *how,
-        "--",
-        sys.executable,
-        str(HERE / "agent.py"),
-    )
+    script = [sys.executable, str(HERE / "agent.py")]
+    share = ["--share", str(HERE)]  # an installation may stand in /tmp, which is private inside
+    named = ["--agent", "enforced" if enforce else "observed"]  # each has limits of its own
+    done = outgate(folder, "run", "--config", str(config_of(folder)), *named, *share, *how, "--", *script)
     if done.returncode:
         raise UnavailableError(f"the demo's script ended with {done.returncode}: {done.stderr.strip()}")
-    calls = [json.loads(line) for line in done.stdout.splitlines()]
-    receipts = _decisions(folder)[before:]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _rows(folder: Path, services: Services, calls: Sequence[dict[str, str]]) -> list[Row]:
+    receipts = _decisions(folder)[-len(calls) :]
     if len(calls) != len(receipts):
         raise UnavailableError(f"{len(calls)} calls and {len(receipts)} decisions: something was not recorded")
-    return [
-        Row(**call, receipt=receipt, reached=_reached(services.seen, call)) for call, receipt in zip(calls, receipts, strict=True)
-    ]
+    seen, rows = services.take(), []
+    for (method, url), group in groupby(zip(calls, receipts, strict=True), key=lambda pair: (pair[0]["method"], pair[0]["url"])):
+        same = list(group)
+        rows.append(
+            Row(
+                method=method,
+                url=url,
+                statuses=tuple(int(call["status"]) for call, _ in same),
+                said=same[-1][0]["said"],
+                receipts=tuple(receipt for _, receipt in same),
+                reached=_reached(seen, method, url),
+            )
+        )
+    return rows
 
 
-def _reached(seen: Counter[tuple[str, str, str]], call: Mapping[str, str]) -> int:
-    url = urlsplit(call["url"])
-    return seen[call["method"], url.netloc, url.path]
+def _reached(seen: Counter[tuple[str, str, str]], method: str, called: str) -> int:
+    url = urlsplit(called)
+    return seen[method, url.netloc, url.path]
 
 
 def _decisions(folder: Path) -> list[dict[str, object]]:
-    lines = _outgate(folder, "log", "--json").stdout.splitlines()
+    lines = outgate(folder, "log", "--json").stdout.splitlines()
     return [receipt for receipt in map(json.loads, lines) if receipt["type"] == "decision"]
 
 
 def _cells(row: Row, *, enforce: bool) -> tuple[str, ...]:
-    action = row.receipt["actions"][0]  # type: ignore[index]  # our own receipts: a decision on a request has an action
+    action = row.receipts[0]["actions"][0]  # type: ignore[index]  # our own receipts: a decision on a request has an action
     tier = f"T{action['tier']}" if action["mapped"] else "?"
-    return _sent(row), action["name"], tier, str(row.receipt["answer" if enforce else "would"]), _saw(row.reached)
+    return _sent(row), action["name"], tier, row.answer(enforce=enforce), _saw(row)
 
 
-def _sent(row: Row, width: int = 29) -> str:
-    """Method, host and as much of the path's end as fits."""
-    url = urlsplit(row.url)
-    whole = f"{row.method} {url.netloc}{url.path}"
-    if len(whole) <= width:
-        return whole
-    head = f"{row.method} {url.netloc}/…"
-    return head + whole[len(head) - width :]
+def _sent(row: Row) -> str:
+    url, times = urlsplit(row.url), len(row.statuses)
+    verb = {"DELETE": "DEL"}.get(row.method, row.method)
+    return f"{verb:4} {url.netloc}{url.path}" + (f" x {times}" if times > 1 else "")
 
 
-def _saw(count: int) -> str:
-    return {0: "nothing", 1: "1 request"}.get(count, f"{count} requests")
+def _saw(row: Row) -> str:
+    times = len(row.statuses)
+    if row.reached == 0:
+        return "nothing"
+    return f"{row.reached} of {times}" if times > 1 else "1 request"
+
+
+def _detail(row: Row) -> list[str]:
+    """What else there is to see of a call that was not simply let out."""
+    if row.answer(enforce=True) == "sandbox":
+        return [f"a mock answered {row.statuses[-1]}"]
+    return textwrap.wrap(f'the script read {row.statuses[-1]}: "{row.said}"', WIDTH - 7) if row.said else []
 
 
 def _write_config(folder: Path, services: Services) -> None:
-    lines = ["outgate: settings/v1alpha", f"services: [{HERE / 'crm.yaml'}]", "destinations:"]
-    lines += [f"  {name}: {{address: '{services.address}', ca: {services.ca_file}}}" for name in NAMES]
-    (folder / "config.yaml").write_text("\n".join(lines) + "\n")
+    lines = [
+        "outgate: settings/v1alpha",
+        f"policy: {HERE / 'policy.yaml'}",
+        f"services: [{HERE / 'crm.yaml'}, {HERE / 'pay.yaml'}]",
+        f"people: {folder / 'people.yaml'}",
+        "hold: 60s",
+        "destinations:",
+        *(f"  {name}: {{address: '{services.address}', ca: {services.ca_file}}}" for name in NAMES),
+    ]
+    config_of(folder).write_text("\n".join(lines) + "\n")
 
 
 def _tamper(logs: Path) -> None:
@@ -177,9 +201,3 @@ def _tamper(logs: Path) -> None:
             segment.write_bytes(text.replace(b'"answer":"block"', b'"answer":"allow"', 1))
             return
     raise UnavailableError("the log holds no blocked request to change")
-
-
-def _outgate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "OUTGATE_STATE": str(folder / "state"), "NO_COLOR": "1", "COLUMNS": "80"}
-    command = [sys.executable, "-m", "outgate", *words]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603
