@@ -22,6 +22,7 @@ COMMANDS = {
     "approvals": "See what waits for people; watch it come.",
     "approve": "Sign with your SSH key that a paused request may pass, once.",
     "deny": "Sign that it must not.",
+    "status": "What runs, who is halted, what waits for people, what is over its limit.",
     "halt": "Stop an agent, a team, a service or everything, now; restarts keep it.",
     "resume": "Lift a halt.",
     "people": "Say who may approve, and with which keys.",
