@@ -77,7 +77,7 @@ def _warnings(serving: Serving) -> Iterator[str]:
     if not serving.agents:
         yield f"nobody may come in yet: {serving.agents_file} names no agent"
     if serving.ca_ends_soon:
-        yield "the CA ends soon: outgate ca rotate --prepare, give it to the agents, then outgate ca rotate"
+        yield "the CA ends soon: outgate ca rotate --prepare, and see outgate ca rotate --help"
     if serving.via:
         yield f"upstream proxy from the environment: {serving.via}"
 

@@ -33,8 +33,8 @@ class Allowance:
 
     def wait(self, agent: str, now: float) -> float:
         """Give the seconds until this agent may be refused again in writing; 0: now."""
-        over = self._owed(agent, now) - self.bytes
-        return (over + _RECEIPT) * HOUR / self.bytes if over >= 0 else 0.0
+        over = self._owed(agent, now) + _RECEIPT - self.bytes
+        return max(0.0, over) * HOUR / self.bytes
 
     def spend(self, agent: str, size: int, now: float) -> None:
         """Charge a receipt."""
