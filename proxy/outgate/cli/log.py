@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path  # typer reads the annotation
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from outgate.cli.log_lines import Entry, Fold, Wanted, day_of, line_of
+from outgate.cli.log_lines import Entry, Fold, Wanted, day_of, line_of, owes
+from outgate.cli.would_lines import Would
 from outgate.errors import ConfigError, Problem
 from outgate.receipts.receipt import timestamp
 from outgate.settings import state_folder
-from outgate.stores.logs import LogTail, all_receipts, is_running, log_folder, writers
+from outgate.stores.logs import LogTail, all_receipts, log_folder, may_grow, writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +60,10 @@ def log(  # noqa: PLR0913  # one parameter an option
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only from then on: 10m, 2h, 3d, or 2026-01-31T08:00.")
     ] = None,
-    would: Annotated[bool, typer.Option("--would", help="Only what enforcing would have answered otherwise.")] = False,
+    would: Annotated[
+        bool,
+        typer.Option("--would", help="What enforcing would stop: counted by rule and agent. With -f or --json, those alone."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The receipts themselves, one a line.")] = False,
     state: Annotated[Path | None, typer.Option(metavar="DIR", help="The state folder. Default: yours.")] = None,
 ) -> None:
@@ -66,7 +71,7 @@ def log(  # noqa: PLR0913  # one parameter an option
     start = timestamp(_since(since, datetime.now(UTC))) if since is not None else ""
     wanted = Wanted(agent=agent, answer=answer.value if answer else None, action=action, since=start, would=would)
     logs = log_folder(state or state_folder(os.environ))
-    view = _Receipts(wanted) if as_json else _Lines(wanted)
+    view = _Receipts(wanted) if as_json else _Counts(wanted) if would and not follow else _Lines(wanted)
     try:
         if follow:
             _follow(logs, view, whole=since is not None)
@@ -104,7 +109,7 @@ class _Receipts:
                     return False
                 self._owed.discard((writer, seq))
                 return True
-            case {"type": "decision", "answer": "allow"} if self._wanted.has(receipt):
+            case {"type": "decision"} as fields if owes(fields) and self._wanted.has(receipt):
                 self._owed.add((receipt.writer, receipt.seq))
                 return True
             case _:
@@ -148,10 +153,30 @@ class _Lines:
             _say(line_of(entry, shutil.get_terminal_size((80, 24)).columns, colour=self._colour))
 
 
-def _follow(logs: Path, view: _Receipts | _Lines, *, whole: bool) -> NoReturn:
+class _Counts:
+    """No line each: what would have been stopped, counted."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = replace(wanted, would=False)
+        self._counted = Would()
+
+    def take(self, receipts: Iterable[Receipt]) -> None:
+        for receipt in receipts:
+            if self._wanted.has(receipt):
+                self._counted.add(receipt)
+
+    def wait(self) -> None:
+        """Nobody waits: it is said at the end."""
+
+    def finish(self) -> None:
+        for line in self._counted.lines():
+            _say(line)
+
+
+def _follow(logs: Path, view: _Receipts | _Lines | _Counts, *, whole: bool) -> NoReturn:
     """Show what comes, of writers that run and of those that begin. Without `whole`, only the last few from before."""
     seen = {folder.name for folder in writers(logs)}
-    before = [folder for folder in writers(logs) if whole or is_running(folder)]
+    before = [folder for folder in writers(logs) if whole or may_grow(folder)]
     tails = {folder.name: LogTail(folder, newest=not whole) for folder in before}
     view.take(_batch(tails) if whole else deque(_batch(tails), maxlen=2 * MOST_BEFORE))
     while True:
@@ -168,7 +193,7 @@ def _batch(tails: dict[str, LogTail]) -> list[Receipt]:
     """Read what every log has gained, in the order of time; leave those whose writer is gone."""
     found: list[Receipt] = []
     for name, tail in list(tails.items()):
-        running = is_running(tail.folder)
+        running = may_grow(tail.folder)
         found += tail.receipts(_warn)
         if not running:
             tail.close()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from outgate.cli.event_lines import subject, told
 from outgate.cli.text import clean, cut
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ MOST_HELD = 10_000
 
 _COLOURS = {"allow": "32", "throttle": "33", "escalate": "33", "sandbox": "36", "block": "31"}
 _DIM = "2"
+_LOUD = {"HALT": "31", "asked": "33", "cut": "31"}
+_ENOUGH = 9
+"""Characters of an approval's id: `outgate approve` takes the beginning of one."""
 _PLAIN = {"policy", "unreadable"}
 """Reasons that a line shows by what else it says."""
 
@@ -35,8 +38,13 @@ class Entry:
 
     @property
     def waits(self) -> bool:
-        """Let out, and its outcome is not known yet."""
-        return self.outcome is None and self.receipt.fields.get("answer") == "allow" and self.receipt.type == "decision"
+        """Let out, or to a mock, and its outcome is not known yet."""
+        return self.outcome is None and self.receipt.type == "decision" and owes(self.receipt.fields)
+
+
+def owes(decision: Mapping[str, Json]) -> bool:
+    """Whether an outcome follows: something went out, or to a mock."""
+    return decision.get("answer") == "allow" or "mock" in decision
 
 
 class Fold:
@@ -85,10 +93,6 @@ class Fold:
             yield Entry(receipt=shown.receipt, outcome=outcome, late=True)
 
 
-_TELLING = ("program", "policy", "mode", "fenced", "process", "pid", "host", "address", "port", "path", "code")
-_DIGESTS = ("digest", "root")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What to show. Events are shown only where nothing but an agent and a time was asked for."""
@@ -102,7 +106,7 @@ class Wanted:
     def has(self, receipt: Receipt) -> bool:
         """Whether a decision or an event is wanted."""
         fields = receipt.fields
-        if str(fields.get("at", "")) < self.since or (self.agent is not None and _text(fields, "agent", "id") != self.agent):
+        if str(fields.get("at", "")) < self.since or (self.agent is not None and self.agent not in _whose(receipt)):
             return False
         if receipt.type != "decision":
             return self.answer is None and self.action is None and not self.would
@@ -112,6 +116,12 @@ class Wanted:
             and (self.action is None or any(fnmatchcase(_text(a, "name"), self.action) for a in _dicts(fields, "actions")))
             and (not self.would or answer != would)
         )
+
+
+def _whose(receipt: Receipt) -> set[str]:
+    """The agent that did it; of an event, also the one that it was done to."""
+    who = {_text(receipt.fields, "agent", "id")}
+    return who if receipt.type == "decision" else who | {subject(_dict(receipt.fields, "about"))}
 
 
 def day_of(entry: Entry) -> str:
@@ -125,10 +135,12 @@ def line_of(entry: Entry, width: int, *, colour: bool) -> str:
     who = cut(clean(_text(fields, "agent", "id")), 12)
     clock = _time(entry).strftime("%H:%M:%S")
     if entry.receipt.type != "decision":
-        line = cut(f"{clock} {clean(entry.receipt.type):9} {clean(_about(fields))}", width)
-        return _painted(line, _DIM, colour=colour)
+        word, said = told(entry.receipt.type, _dict(fields, "about"))
+        room = max(8, width - 32 if who else width - 19)
+        line = f"{clock} {cut(clean(word), 9):9} {cut(clean(said), room):{room}} {who}".rstrip()
+        return _painted(line, _LOUD.get(word, _DIM), colour=colour)
     answer, would = _text(fields, "answer"), _text(fields, "would")
-    mark = answer if answer == would else f"~{would}"
+    mark = _mark(fields, answer, would)
     came = _came(entry)
     room = max(8, width - 45)
     start = "  ↳ later" if entry.late else _painted(f"{clean(mark):9}", _COLOURS.get(would, "0"), colour=colour)
@@ -136,12 +148,11 @@ def line_of(entry: Entry, width: int, *, colour: bool) -> str:
     return f"{clock} {start} {tier:2} {_middle(what, room):{room}} {cut(came, 9):9} {who}".rstrip()
 
 
-def _about(fields: Mapping[str, Json]) -> str:
-    """Say what an event is about, what tells most first; digests are for programs."""
-    about = _dict(fields, "about")
-    keys = sorted(about, key=lambda key: (_TELLING.index(key) if key in _TELLING else len(_TELLING), key))
-    told = [(key, about[key]) for key in keys if key not in _DIGESTS and about[key] not in ("", None, [])]
-    return " ".join(f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in told)
+def _mark(fields: Mapping[str, Json], answer: str, would: str) -> str:
+    """The answer; after a `~` what enforcing would make of it; `approved` where people let it out."""
+    if answer == "allow" and _dict(fields, "approval").get("used") is True:
+        return "approved"
+    return answer if answer == would else f"~{would}"
 
 
 def _what(fields: Mapping[str, Json]) -> tuple[str, str]:
@@ -162,10 +173,20 @@ def _came(entry: Entry) -> str:
     """Say what became of it: a status, a word, or `…` while nobody knows."""
     fields = entry.receipt.fields
     if entry.outcome is None:
-        reason = _text(fields, "reason")
-        return "…" if entry.waits else ("" if reason in _PLAIN else clean(reason))
+        return "…" if entry.waits else _stopped(fields)
     status, result = entry.outcome.fields.get("status"), _text(entry.outcome.fields, "result")
     return str(status) if isinstance(status, int) and result == "executed" else clean(result)
+
+
+def _stopped(fields: Mapping[str, Json]) -> str:
+    """Why it stayed, where the answer does not say: a limit, the approval that it waits for, another reason than policy."""
+    reason, answer = _text(fields, "reason"), _text(fields, "answer")
+    if reason not in _PLAIN:
+        return clean(reason)
+    if answer == "escalate":
+        return clean(_text(fields, "approval", "id"))[:_ENOUGH]
+    over = _dicts(fields, "over")
+    return f"{_int(over[0], 'limit')}/{clean(_text(over[0], 'window'))[:3]}" if over and answer == "throttle" else ""
 
 
 def _middle(text: str, width: int) -> str:

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from receipts_made import NOW, decision, open_journal, outcome
+from receipts_made import NOW, decided, decision, open_journal, outcome
 from typer.testing import CliRunner
 
 from outgate.cli.log import app
 from outgate.errors import ConfigError
 from outgate.intake.agents import Agent
 from outgate.policy.effect import Effect
-from outgate.receipts.receipt import event_body
+from outgate.receipts.receipt import Result, event_body
 from outgate.stores.logs import new_writer
 
 if TYPE_CHECKING:
@@ -64,7 +64,31 @@ async def test_filters_choose(tmp_path: Path) -> None:
     assert shown(tmp_path, "--action", "stripe.*") == []
     assert shown(tmp_path, "--since", "1s") == []
     assert len(shown(tmp_path, "--since", "2026-01-31T08:00:03+00:00")) == 2
-    assert shown(tmp_path, "--would") == []
+
+
+async def test_what_enforcing_would_stop_is_counted(tmp_path: Path) -> None:
+    journal = await wrote(tmp_path)
+    observed = decided(would=Effect.BLOCK).verdicts
+    for _ in range(3):
+        await journal.append(outcome(await journal.append(decision(verdicts=observed, would=Effect.BLOCK))))
+    await journal.close()
+    lines = shown(tmp_path, "--would")
+    assert lines[0].startswith("5 decisions, 2026-01-31 08:00 to ")
+    assert lines[1] == "had everything been enforced, 3 would have been stopped, of 1 agent:"
+    assert lines[2].split() == ["3", "x", "block", "policy", "github.repos/get", "coder"]
+    assert lines[3].strip().startswith("2026-01-31 08:00:00 w1-4 GET api.github.com/repos/acme/site")
+    assert "2 decisions" not in shown(tmp_path, "--would", "--agent", "other")[0]
+    assert "nothing more would have been stopped" in shown(tmp_path, "--would", "--agent", "other")[1]
+    assert {json.loads(line)["type"] for line in shown(tmp_path, "--would", "--json")} == {"decision", "outcome"}
+
+
+async def test_what_a_mock_answered_is_given_with_its_outcome(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    mocked = {**decision(Effect.SANDBOX), "mock": {"service": "github", "scheme": "http", "host": "mock.test", "port": 1}}
+    await journal.append(outcome(await journal.append(mocked), Result.MOCKED))
+    await journal.close()
+    assert [json.loads(line)["type"] for line in shown(tmp_path, "--json", "--answer", "sandbox")] == ["decision", "outcome"]
+    assert " mocked " in shown(tmp_path)[1]
 
 
 async def test_json_is_the_receipts_as_they_are(tmp_path: Path) -> None:

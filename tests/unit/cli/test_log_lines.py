@@ -8,7 +8,7 @@ import pytest
 from receipts_made import AGENT, NOW, action, decided, decision, outcome
 
 from outgate.actions.action import Confidence, Tier
-from outgate.cli.log_lines import Entry, Fold, Wanted, line_of
+from outgate.cli.log_lines import Entry, Fold, Wanted, line_of, owes
 from outgate.intake.request import Unreadable
 from outgate.policy.decision import Reason
 from outgate.policy.effect import Effect
@@ -80,8 +80,47 @@ def test_a_refusal_that_is_not_the_policys_says_whose_it_is() -> None:
 def test_an_event_shows_what_it_is_about() -> None:
     assert (
         shown(event_body("around", NOW, AGENT, {"port": 22, "zeal": 1, "empty": "", "digest": "x", "process": "python"}))
-        == "around    process=python port=22 zeal=1"
+        == f"around    {'process=python port=22 zeal=1':48} coder"
     )
+
+
+def test_what_people_approved_is_marked_and_what_waits_for_them_shows_which() -> None:
+    passed = {**decision(), "approval": {"id": "abcd-efgh-2345", "used": True}}
+    assert shown(passed, done()).startswith("approved  T0 ")
+    waits = {**decision(Effect.ESCALATE), "approval": {"id": "abcd-efgh-2345", "used": False}}
+    assert " abcd-efgh coder" in shown(waits)
+
+
+def test_what_is_over_a_limit_shows_the_limit() -> None:
+    over = [{"rule": "rate", "limit": 60, "unit": "count", "window": "minute", "asked": 1, "left": 0}]
+    assert " 60/min    coder" in shown({**decision(Effect.THROTTLE), "over": over})
+
+
+def test_what_went_to_a_mock_waits_for_its_outcome() -> None:
+    mocked = {**decision(Effect.SANDBOX), "mock": {"service": "github", "scheme": "http", "host": "mock.test", "port": 1}}
+    assert shown(mocked).startswith("sandbox ")
+    assert " … " in shown(mocked)
+    assert " mocked " in shown(mocked, done(result=Result.MOCKED, status=201))
+    assert owes(mocked)
+    assert not owes(decision(Effect.SANDBOX))
+
+
+def test_an_answer_that_was_withheld_says_so() -> None:
+    assert " withheld " in shown(decision(), done(result=Result.WITHHELD))
+
+
+def test_an_event_without_an_agent_has_the_whole_line() -> None:
+    assert shown(event_body("halt", NOW, None, {"scope": "agent", "name": "mailer", "why": "it sent spam", "by": "ops"})) == (
+        'HALT      agent mailer, by ops: "it sent spam"'
+    )
+
+
+def test_an_event_is_also_of_the_agent_that_it_was_done_to() -> None:
+    halted = sealed(event_body("halt", NOW, None, {"scope": "agent", "name": "mailer"}))
+    signed = sealed(event_body("approval-signed", NOW, None, {"agent": "mailer", "approval": "x"}))
+    service = sealed(event_body("halt", NOW, None, {"scope": "service", "name": "mailer"}))
+    assert [Wanted(agent="mailer").has(one) for one in (halted, signed, service)] == [True, True, False]
+    assert not Wanted(agent="coder").has(halted)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

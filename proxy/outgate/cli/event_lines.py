@@ -1,0 +1,205 @@
+"""Events of the record in a word and a sentence for people: what is no decision and no outcome."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from outgate.digest import Json
+
+    type About = Mapping[str, Json]
+
+_TELLING = ("program", "policy", "mode", "fenced", "process", "pid", "host", "address", "port", "path", "code", "why", "detail")
+_DIGESTS = ("digest", "root", "digests")
+_SHORT = 14
+"""Characters of a key's or a certificate's fingerprint: enough to compare at a glance."""
+
+
+def told(kind: str, about: About) -> tuple[str, str]:
+    """A word of at most nine letters, and what it is about. Text of others is as it was: whoever shows it cleans it."""
+    known = _KINDS.get(kind)
+    return (kind, _plainly(about)) if known is None else (known[0], " ".join(known[1](about).split(" ")).strip())
+
+
+def subject(about: About) -> str:
+    """The agent that an event is about, where it names one that did not do it itself."""
+    if _text(about, "scope") == "agent":
+        return _text(about, "name")
+    return _text(about, "agent")
+
+
+def _plainly(about: About) -> str:
+    """What tells most first; digests are for programs."""
+    keys = sorted(about, key=lambda key: (_TELLING.index(key) if key in _TELLING else len(_TELLING), key))
+    shown = [(key, about[key]) for key in keys if key not in _DIGESTS and about[key] not in ("", None, [])]
+    return " ".join(f"{key}={json.dumps(value) if not isinstance(value, str) else value}" for key, value in shown)
+
+
+def _asked(about: About) -> str:
+    panels = [panel for panel in _list(about, "panels") if isinstance(panel, dict)]
+    who = " and ".join(f"{_int(panel, 'need')} of {', '.join(_texts(panel, 'of'))}" for panel in panels)
+    actions = _texts(about, "actions")
+    more = f" +{len(actions) - 1}" if len(actions) > 1 else ""
+    return f"{_text(about, 'approval')} T{_int(about, 'tier')} {actions[0] if actions else '?'}{more}, asks {who or 'nobody'}"
+
+
+def _signed(about: About) -> str:
+    did = "denied" if _text(about, "decision") == "deny" else "approved"
+    state = _text(about, "state")
+    said = f': "{_text(about, "said")}"' if _text(about, "said") else ""
+    return f"{_text(about, 'approval')} {did} by {_text(about, 'person')}{f', {state} now' if state else ''}{said}"
+
+
+def _refused(about: About) -> str:
+    return f"{_text(about, 'approval')} {_text(about, 'person')}'s signature does not count: {_text(about, 'because')}"
+
+
+def _scope(about: About) -> str:
+    scope, name = _text(about, "scope"), _text(about, "name")
+    return scope if scope == "all" or not name else f"{scope} {name}"
+
+
+def _halt(about: About) -> str:
+    return f"{_scope(about)}{_by(about)}{_because(about)}{_cut_too(about)}"
+
+
+def _cut(about: About) -> str:
+    return f"{_count(_int(about, 'cut'), 'exchange')}: {_scope(about)} is halted{_because(about)}"
+
+
+def _still(about: About) -> str:
+    halts = _texts(about, "halts")
+    more = _int(about, "all") - len(halts)
+    return f"as the gate begins: {', '.join(halts)}{f' and {more} more' if more > 0 else ''}"
+
+
+def _reload(about: About) -> str:
+    parts = [key for key, value in about.items() if isinstance(value, dict)]
+    gone, restart = _int(about, "gone"), _texts(about, "restart")
+    said = f"{', '.join(parts) or 'nothing else'} changed, by {_files(about)}"
+    said += f", {_count(gone, 'client')} had to go" if gone else ""
+    return said + (f"; needs a restart: {', '.join(restart)}" if restart else "")
+
+
+def _reload_refused(about: About) -> str:
+    problems = _texts(about, "problems")
+    count = _int(about, "all") or len(problems)
+    return f"NOT taken, {_count(count, 'problem')} in {_files(about)}: {problems[0] if problems else 'unknown'}"
+
+
+def _files(about: About) -> str:
+    return ", ".join(name.rpartition("/")[2] for name in _texts(about, "files")) or "being told"
+
+
+def _people(about: About) -> str:
+    keys = [f"+{key[:_SHORT]}" for key in _texts(about, "added")] + [f"-{key[:_SHORT]}" for key in _texts(about, "removed")]
+    groups = ", ".join(_texts(about, "groups"))
+    said = [_text(about, "did"), _text(about, "person"), *(f"({groups})" for _ in groups[:1]), *keys]
+    return f"{' '.join(said)}{_by(about)}"
+
+
+def _agent(did: str) -> Callable[[About], str]:
+    def say(about: About) -> str:
+        return f"{_text(about, 'agent')} {did}{_by(about)}"
+
+    return say
+
+
+def _ca(did: str) -> Callable[[About], str]:
+    def say(about: About) -> str:
+        return f"{did} {_text(about, 'sha256')[:_SHORT]}{_by(about)}"
+
+    return say
+
+
+def _stranger(about: About) -> str:
+    claimed = _text(about, "claimed")
+    return f"{_text(about, 'host')} {_text(about, 'why')}{f', as {claimed}' if claimed else ''}{_times(about)}"
+
+
+def _clock(about: About) -> str:
+    large = ": until it was steady, rules that ask for the time could not tell" if about.get("large") is True else ""
+    return f"stepped by {_int(about, 'milliseconds') / 1000:+.1f} s{large}"
+
+
+def _at(about: About) -> str:
+    port = _int(about, "port")
+    where = f"{_text(about, 'host')}{f':{port}' if port else ''}"
+    return f"{where} {_text(about, 'detail')}{_times(about)}"
+
+
+def _unrecorded(about: About) -> str:
+    return f"{_text(about, 'why')} beyond what one agent may have written down{_times(about)}"
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[About], str]]] = {
+    "approval-asked": ("asked", _asked),
+    "approval-signed": ("signed", _signed),
+    "approval-refused": ("signed", _refused),
+    "halt": ("HALT", _halt),
+    "halted": ("halted", _still),
+    "resume": ("resume", _halt),
+    "resumed": ("resumed", _scope),
+    "cut": ("cut", _cut),
+    "reload": ("reload", _reload),
+    "reload-refused": ("reload", _reload_refused),
+    "people-changed": ("people", _people),
+    "agent-added": ("agent", _agent("added")),
+    "agent-revoked": ("agent", _agent("revoked")),
+    "agent-trusted": ("agent", _agent("trusted")),
+    "ca-prepared": ("ca", _ca("prepared")),
+    "ca-rotated": ("ca", _ca("signs from now on")),
+    "ca-finished": ("ca", _ca("alone from now on")),
+    "stranger": ("stranger", _stranger),
+    "clock-stepped": ("clock", _clock),
+    "tunnel-refused": ("tunnel", _at),
+    "trust-failed": ("untrusted", _at),
+    "log-closed": ("closed", _plainly),
+    "unrecorded": ("unwritten", _unrecorded),
+}
+
+
+def _by(about: About) -> str:
+    by = _text(about, "by")
+    return f", by {by}" if by else ""
+
+
+def _because(about: About) -> str:
+    why = _text(about, "why")
+    return f': "{why}"' if why else ""
+
+
+def _cut_too(about: About) -> str:
+    cut = _int(about, "cut")
+    return f", {_count(cut, 'exchange')} cut" if cut else ""
+
+
+def _times(about: About) -> str:
+    count = _int(about, "count")
+    return f" x {count}" if count > 1 else ""
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _text(about: About, key: str) -> str:
+    value = about.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _int(about: About, key: str) -> int:
+    value = about.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _list(about: About, key: str) -> list[Json]:
+    value = about.get(key)
+    return list(value) if isinstance(value, list) else []
+
+
+def _texts(about: About, key: str) -> list[str]:
+    return [one for one in _list(about, key) if isinstance(one, str)]
