@@ -59,12 +59,12 @@ async def take_at_once(path: Path, size: int, say: Callable[[str], None]) -> Non
 
 
 async def take_and_settle(path: Path, seed: int, say: Callable[[str], None]) -> None:
-    """Take three again and again, of a limit of 3000, sometimes use but one of them."""
+    """Take three again and again, of a limit of 6000, sometimes use but one of them."""
     ledger, choice = SqliteLedger.open(path), random.Random(seed)
 
     async def one() -> None:
         for _ in range(1000):
-            reserved = await ledger.reserve(charges(3, 3000), NOW)
+            reserved = await ledger.reserve(charges(3, 6000), NOW)
             if not reserved.taken:
                 say("over")
                 return

@@ -46,12 +46,12 @@ async def test_killed_fifty_times_limits_hold_and_nothing_that_was_taken_is_lost
         said = processes.said()
     taken = sum(int(many) for word, many in said if word == "took")
     assert taken > 0
-    used, flowed = counted(tmp_path / "ledger", 3000)
-    assert taken <= used <= 3000
-    assert taken <= flowed <= 3000
+    used, flowed = counted(tmp_path / "ledger", 6000)
+    assert taken <= used <= 6000
+    assert taken <= flowed <= 6000
     ledger = SqliteLedger.open(tmp_path / "ledger")
-    left = 3000 - max(used, flowed)
-    assert not (await ledger.reserve(charges(left + 1, 3000), NOW)).taken
-    assert len((await ledger.reserve(charges(left, 3000), NOW)).taken) == len(KEYS)
-    assert not (await ledger.reserve(charges(1, 3000), NOW)).taken
+    left = 6000 - max(used, flowed)
+    assert not (await ledger.reserve(charges(left + 1, 6000), NOW)).taken
+    assert len((await ledger.reserve(charges(left, 6000), NOW)).taken) == len(KEYS)
+    assert not (await ledger.reserve(charges(1, 6000), NOW)).taken
     await ledger.close()

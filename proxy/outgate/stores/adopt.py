@@ -12,7 +12,7 @@ from outgate.errors import UnavailableError
 from outgate.ports import Stamp
 from outgate.receipts.receipt import Outcome, Result, event_body, outcome_body
 from outgate.stores.disk import Disk, try_lock
-from outgate.stores.logs import check_log, writers
+from outgate.stores.logs import CLOSED, check_log, writers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from outgate.keys.ed25519 import VerifyKey
     from outgate.ports import Journal
     from outgate.receipts.verify import LogReport
-
-CLOSED = "closed"
-"""A file in a dead writer's folder: some later log tells its end. Only spares reading it again; it proves nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,10 @@ class Disk:
         """Open a new file for appending, readable by its owner alone. Raises FileExistsError rather than reuse one."""
         return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
+    def reopen(self, path: Path) -> int:
+        """Open one that is there, for appending."""
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+
     def write(self, fd: int, data: bytes | memoryview) -> int:
         """Write some of it, say how much."""
         return os.write(fd, data)

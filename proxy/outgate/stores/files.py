@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from outgate.errors import UnavailableError
 from outgate.ports import Stamp
 from outgate.receipts.chain import Chain
-from outgate.receipts.checkpoint import Checkpoint, line_of, origin_of, sign
+from outgate.receipts.checkpoint import Checkpoint, line_of, note_in, origin_of, sign
 from outgate.receipts.merkle import Tree
+from outgate.receipts.verify import LogCheck
 from outgate.stores.disk import Disk, make_folder, try_lock, write_whole
-from outgate.stores.logs import log_folder, segment_name
+from outgate.stores.logs import CLOSED, LogTail, log_folder, segment_name, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,14 @@ MOST_GROUP = 256
 """Receipts under one signature: bounds what one checkpoint's reader must hold, and how long the first of them waits."""
 PATIENCE = 0.05
 """Seconds that an outcome waits for a decision to be written with: nothing waits for it, and each write costs an fdatasync."""
+MOST_RESUMED = 1024 * 1024
+"""Bytes of a log that somebody goes on with: all of it is verified before."""
 MOST_WAITING = 64 * 1024 * 1024
 """Bytes not yet on the disk. Beyond, nothing more is decided; outcomes of what was let out are always taken."""
+
+
+def _untold(_receipts: int, _seconds: float) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +104,7 @@ class FileJournal:
         writer: str,
         key: SigningKey,
         disk: Disk | None = None,
-        committed: Callable[[int, float], None] = lambda _receipts, _seconds: None,
+        committed: Callable[[int, float], None] = _untold,
     ) -> FileJournal:
         """Start a new log in a state folder, held by this process for its life. Raises UnavailableError.
 
@@ -110,6 +117,30 @@ class FileJournal:
         except OSError as error:
             raise UnavailableError(f"no log can be kept in {folder.parent}: {_said(error)}") from error
         return cls(held, writer=writer, key=key, disk=disk, committed=committed)
+
+    @classmethod
+    def resume(cls, folder: Path, *, key: SigningKey, disk: Disk | None = None) -> FileJournal | None:
+        """Go on with a log that its writer left whole, as if it had never stopped.
+
+        None where that can't be: somebody holds it, its end was told by another log, it is long, or is not good to its last
+        byte. Raises UnavailableError.
+        """
+        disk = disk or Disk()
+        try:
+            with ExitStack() as kept:
+                if (lock := try_lock(folder / "lock")) is None:
+                    return None
+                kept.callback(os.close, lock)
+                if (folder / CLOSED).exists() or size_of(folder) > MOST_RESUMED or (end := _end_of(folder, key)) is None:
+                    return None
+                segment = disk.reopen(max(folder.glob("*.jsonl")))
+                kept.pop_all()
+        except OSError as error:
+            raise UnavailableError(f"the log {folder} can't be written: {_said(error)}") from error
+        journal = cls(_Held(folder=folder, lock=lock, segment=segment), writer=folder.name, key=key, disk=disk, committed=_untold)
+        journal._chain, journal._tree = end
+        journal._written = os.fstat(segment).st_size
+        return journal
 
     @property
     def size(self) -> int:
@@ -236,6 +267,23 @@ def _start(disk: Disk, folder: Path) -> _Held:
         os.close(lock)
         raise
     return _Held(folder=folder, lock=lock, segment=segment)
+
+
+def _end_of(folder: Path, key: SigningKey) -> tuple[Chain, Tree] | None:
+    """Where the next receipt goes; None where the log does not verify to its last byte."""
+    chain, tree, checking = Chain(folder.name), Tree(), LogCheck(folder.name, key.public, each_signature=False)
+    tail = LogTail(folder)
+    try:
+        for line in tail.lines():
+            checking.feed(line)
+            if note_in(receipt := line.rstrip(b"\n")) is None:
+                chain.take(receipt)
+                tree.add(receipt)
+    finally:
+        tail.close()
+    report = checking.finish()
+    whole = report.bad is None and not tail.rest and not report.uncovered and not report.torn
+    return (chain, tree) if whole and report.size == tree.size else None
 
 
 def _said(error: Exception) -> str:

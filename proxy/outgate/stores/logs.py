@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     type Progress = Callable[[int], None]
     type Spoilt = Callable[[str], None]
 
+CLOSED = "closed"
+"""A file in a dead writer's folder: some later log tells its end. Only spares reading it again; it proves nothing."""
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _TICK = timedelta(seconds=1) / 32
@@ -67,6 +70,11 @@ def is_running(folder: Path) -> bool:
             return True
         os.close(lock)
         return False
+
+
+def may_grow(folder: Path) -> bool:
+    """Whether somebody writes this log, or could still go on with it: nobody has told its end yet."""
+    return is_running(folder) or not (folder / CLOSED).exists()
 
 
 class LogTail:

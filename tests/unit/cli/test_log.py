@@ -15,6 +15,7 @@ import pytest
 from receipts_made import NOW, decided, decision, open_journal, outcome
 from typer.testing import CliRunner
 
+from outgate.app.record import record
 from outgate.cli.log import app
 from outgate.errors import ConfigError
 from outgate.intake.agents import Agent
@@ -120,6 +121,18 @@ async def test_a_spoilt_line_is_told_and_the_rest_shown(tmp_path: Path) -> None:
     lines = shown(tmp_path)
     assert any("run outgate verify" in line for line in lines)
     assert any("github.repos/get" in line for line in lines)
+
+
+def test_following_shows_what_one_command_after_the_other_adds_to_a_log(tmp_path: Path) -> None:
+    record(tmp_path, "halt", {"n": 0})
+    command = [sys.executable, "-c", "from outgate.cli.log import app; app()", "-f", "--state", str(tmp_path), "--json"]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "proxy")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as following:
+        assert following.stdout is not None
+        for n in range(3):
+            assert json.loads(following.stdout.readline())["about"] == {"n": n}
+            record(tmp_path, "halt", {"n": n + 1})
+        following.send_signal(signal.SIGINT)
 
 
 async def test_following_shows_what_comes_line_by_line_and_of_writers_that_begin_later(tmp_path: Path) -> None:

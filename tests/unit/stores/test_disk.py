@@ -56,3 +56,17 @@ def test_a_lock_is_one_holders_until_it_is_let_go(tmp_path: Path) -> None:
 def test_a_lock_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         try_lock(tmp_path / "lock")
+
+
+def test_a_file_is_gone_on_with_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    disk = Disk()
+    os.close(disk.create(tmp_path / "f"))
+    for piece in (b"a", b"b"):
+        fd = disk.reopen(tmp_path / "f")
+        disk.write(fd, piece)
+        os.close(fd)
+    assert (tmp_path / "f").read_bytes() == b"ab"
+    (tmp_path / "link").symlink_to(tmp_path / "f")
+    for missing in ("link", "nothing"):
+        with pytest.raises(OSError, match=r"symbolic|No such file"):
+            disk.reopen(tmp_path / missing)

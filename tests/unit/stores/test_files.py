@@ -11,15 +11,17 @@ import pytest
 from receipts_made import KEY, checked, decision, open_journal, outcome, settle, split
 
 from outgate.errors import UnavailableError
+from outgate.keys.ed25519 import SigningKey
+from outgate.policy.effect import Effect
 from outgate.ports import Stamp
 from outgate.stores import files
 from outgate.stores.disk import Disk, try_lock
-from outgate.stores.logs import LogTail, check_log, log_folder
+from outgate.stores.files import FileJournal
+from outgate.stores.logs import LogTail, check_log, is_running, log_folder, segment_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    from outgate.stores.files import FileJournal
 
 
 class Counting(Disk):
@@ -193,3 +195,75 @@ async def test_a_reader_beside_a_writer_sees_whole_covered_receipts_only(tmp_pat
     seen.extend(receipt.seq for receipt in tail.receipts())
     tail.close()
     assert seen == list(range(20))
+
+
+async def left(state: Path, receipts: int = 3) -> Path:
+    """A log that its writer has ended."""
+    journal = open_journal(state)
+    for _ in range(receipts):
+        await journal.append(decision(Effect.BLOCK))
+    await journal.close()
+    return journal.folder
+
+
+async def test_a_log_is_gone_on_with_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    folder = await left(tmp_path)
+    for size in (3, 5):
+        journal = FileJournal.resume(folder, key=KEY)
+        assert journal is not None
+        assert journal.size == size
+        assert [(await journal.append(decision(Effect.BLOCK))).seq for _ in range(2)] == [size, size + 1]
+        await journal.close()
+    report = check_log(folder, KEY.public)
+    assert (report.size, report.bad, report.uncovered) == (7, None, 0)
+
+
+async def test_a_log_is_gone_on_with_over_its_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_SEGMENT", 3000)
+    folder = await left(tmp_path, 8)
+    before = len(list(folder.glob("*.jsonl")))
+    for _ in range(8):
+        journal = FileJournal.resume(folder, key=KEY)
+        assert journal is not None
+        await journal.append(decision(Effect.BLOCK))
+        await journal.close()
+    assert len(list(folder.glob("*.jsonl"))) > before > 1
+    assert (check_log(folder, KEY.public).size, check_log(folder, KEY.public).bad) == (16, None)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "closed").touch(),
+        lambda folder: (folder / segment_name(0)).write_bytes((folder / segment_name(0)).read_bytes() + b'{"type":'),
+        lambda folder: (folder / segment_name(0)).write_bytes(
+            (folder / segment_name(0)).read_bytes().replace(b"acme", b"amce", 1)
+        ),
+        lambda folder: (folder / segment_name(0)).write_bytes((folder / segment_name(0)).read_bytes() * 1000),
+        lambda folder: (folder / segment_name(0)).write_bytes(
+            b"".join((folder / segment_name(0)).read_bytes().splitlines(True)[:-1])
+        ),
+    ],
+    ids=["told", "torn", "changed", "long", "uncovered"],
+)
+async def test_a_log_that_is_told_torn_changed_long_or_not_covered_is_left_alone(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    folder = await left(tmp_path)
+    spoil(folder)
+    before = (folder / segment_name(0)).read_bytes()
+    assert FileJournal.resume(folder, key=KEY) is None
+    assert (folder / segment_name(0)).read_bytes() == before
+    assert not is_running(folder)
+
+
+async def test_a_log_of_another_key_is_left_alone(tmp_path: Path) -> None:
+    folder = await left(tmp_path)
+    assert FileJournal.resume(folder, key=SigningKey.from_seed(b"j" * 32)) is None
+
+
+async def test_a_log_that_is_written_is_left_alone(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    await journal.append(decision(Effect.BLOCK))
+    assert FileJournal.resume(journal.folder, key=KEY) is None
+    await journal.close()

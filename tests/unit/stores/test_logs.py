@@ -17,6 +17,7 @@ from outgate.stores.logs import (
     check_logs,
     is_running,
     log_folder,
+    may_grow,
     new_writer,
     receipts_of,
     size_of,
@@ -52,6 +53,15 @@ async def test_who_holds_its_lock_runs(tmp_path: Path) -> None:
     assert is_running(journal.folder)
     await journal.close()
     assert not is_running(journal.folder)
+
+
+async def test_a_log_may_grow_until_its_end_is_told(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    assert may_grow(journal.folder)
+    await journal.close()
+    assert may_grow(journal.folder)
+    (journal.folder / "closed").touch()
+    assert not may_grow(journal.folder)
 
 
 def test_a_copied_log_without_its_lock_does_not_run(tmp_path: Path) -> None:
