@@ -16,7 +16,7 @@ from outgate.digest import canonical, sha256
 from outgate.inspect.credentials import without_credentials
 from outgate.inspect.provenance import provenance
 from outgate.intake.request import UnreadBody
-from outgate.policy.effect import Effect
+from outgate.policy.effect import Effect, Mode
 from outgate.policy.limits import COUNT, TOKENS, Hold
 from outgate.ports import Reserved
 from outgate.receipts.receipt import Result, timestamp
@@ -71,6 +71,11 @@ class Case:
     @property
     def services(self) -> frozenset[str]:
         return frozenset(verdict.action.service for verdict in self.decision.verdicts)
+
+    @property
+    def enforced(self) -> bool:
+        """Whether anything but what always holds is enforced on this agent."""
+        return self.ground.policy.mode is Mode.ENFORCE and not self.facts.agent.observe
 
     @property
     def denied(self) -> bool:
@@ -230,6 +235,11 @@ def asked_about(approval: Approval, case: Case) -> dict[str, Json]:
         "tier": max((int(v.action.tier) for v in case.decision.verdicts), default=0),
         "expires": timestamp(approval.expires),
     }
+
+
+def restricting(decision: Decision) -> list[str]:
+    """The enforced rules that restrict."""
+    return sorted({m.rule for v in decision.verdicts for m in v.matches if m.mode is Mode.ENFORCE and m.effect.restricts})
 
 
 def base32_id(entropy: bytes) -> str:

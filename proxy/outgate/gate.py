@@ -24,6 +24,7 @@ from outgate.case import (
     counts_usage,
     delay_of,
     free_again,
+    restricting,
     to_mock,
     used_of,
 )
@@ -34,7 +35,7 @@ from outgate.owed import Owed
 from outgate.policy.answered import answered_of
 from outgate.policy.decide import decide, decide_answer, raised, reads_answer
 from outgate.policy.decision import Decision, Reason, refusal
-from outgate.policy.effect import Effect, Mode
+from outgate.policy.effect import Effect
 from outgate.policy.facts import Facts
 from outgate.ports import MockWay, NoWay, Pin, Stamp
 from outgate.receipts.receipt import Outcome, Result, decision_body, event_body, outcome_body
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from outgate.digest import Json
     from outgate.halt import Halt
     from outgate.intake.agents import Agent
-    from outgate.policy.rule import Policy
     from outgate.ports import Alarm, Clock, Desk, Journal, Ledger, Mocks, Observer, Reserved, Resolver, Switch
 
 __all__ = ["Admission", "Admitted", "Gate", "Ground", "Opening", "Refused", "Told"]
@@ -154,7 +154,7 @@ class Gate:
         if not decision.answer.restricts:
             return None
         with self._owed.alarmed("observing an answer"):
-            self._observer.withheld(_enforced_rules(decision))
+            self._observer.withheld(restricting(decision))
         said = Circumstances(receipt=str(admitted.stamp), withheld=True)
         return render(refusal_of(decision, admitted.request, said), admitted.request)
 
@@ -325,7 +325,7 @@ class Gate:
 
     async def _pin(self, case: Case) -> Pin | None:
         way = await self._resolver.pin(case.request.host, case.request.port)
-        case.decision = _barred(case.decision, way, case.ground.policy)
+        case.decision = _barred(case.decision, way, enforced=case.enforced)
         pin = way.pin if isinstance(way, NoWay) else way
         return pin if case.decision.lets_out else None
 
@@ -413,11 +413,11 @@ def _halted(halt: Halt, decision: Decision | None = None) -> Decision:
     return refusal(Reason.HALTED, HALTED, why=why, verdicts=decision.verdicts if decision else ())
 
 
-def _barred(decision: Decision, way: Pin | NoWay, policy: Policy) -> Decision:
+def _barred(decision: Decision, way: Pin | NoWay, *, enforced: bool) -> Decision:
     """What the address changes: some are refused always, others where the policy is enforced, else noted."""
     if not isinstance(way, NoWay):
         return decision
-    if way.pin is None or way.always or policy.mode is Mode.ENFORCE:
+    if way.pin is None or way.always or enforced:
         return refusal(way.reason, way.tell, why=way.why, verdicts=decision.verdicts)
     return replace(decision, would=Effect.BLOCK, why=way.why)
 
@@ -445,7 +445,3 @@ def _admitted(case: Case, opening: Opening, pin: Pin | None, mock: tuple[str, Mo
         facts=replace(case.facts, request=replace(case.request, body=NoBody())) if reads else None,
         ground=case.ground if reads else None,
     )
-
-
-def _enforced_rules(decision: Decision) -> list[str]:
-    return sorted({m.rule for v in decision.verdicts for m in v.matches if m.mode is Mode.ENFORCE and m.effect.restricts})

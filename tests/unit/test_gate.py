@@ -187,6 +187,12 @@ async def test_a_private_address_is_refused_when_enforced_and_noted_when_observe
     assert (world.receipts[0]["answer"], world.receipts[0]["would"]) == ("allow", "block")
 
 
+async def test_an_observed_agent_is_not_kept_from_a_private_address_that_its_policy_would_refuse():
+    world = World()
+    assert isinstance(await world.ask("GET https://inside.test/", agent=Agent(id="coder", observe=True)), Admitted)
+    assert world.receipts[0]["would"] == "block"
+
+
 async def test_a_name_without_an_address_is_502_and_nothing_of_ours_broke():
     world = World()
     refused = await world.ask("GET https://nowhere.test/")

@@ -93,7 +93,7 @@ class Demo:
         for line, row in zip(table, [None, *rows], strict=True):
             self.say("  " + line)
             if row is not None and enforce:
-                for told in (*_detail(row), *(people if row.answer(enforce=True) == "escalate" else ())):
+                for told in (*(people if row.answer(enforce=True) == "escalate" else ()), *_detail(row)):
                     self.say("       " + told)
 
     def _prove(self, folder: Path) -> None:
