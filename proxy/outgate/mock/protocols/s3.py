@@ -37,7 +37,7 @@ def answer(asked: Asked, shelf: Shelf) -> Answer | None:
 
 def _object(asked: Asked, shelf: Shelf, place: Place, key: str) -> Answer:
     if {"uploads", "uploadId", "partNumber"} & set(asked.asked_for) or asked.method == "POST":
-        return _error(501, "NotImplemented", "The sandbox takes objects in one piece.")
+        return _error(405, "MethodNotAllowed", "The sandbox takes objects in one piece.")
     match asked.method:
         case "PUT":
             return _put(asked, shelf, place, key)

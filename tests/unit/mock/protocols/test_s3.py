@@ -75,7 +75,7 @@ def test_buckets_come_and_go(ask):
 
 @pytest.mark.parametrize("line", ["POST /b/k?uploads", "PUT /b/k?partNumber=1&uploadId=x"])
 def test_an_upload_in_parts_is_not_had(ask, line):
-    assert ask(line).status == 501
+    assert ask(line).status == 405
 
 
 def test_what_is_too_large_is_told(ask):
