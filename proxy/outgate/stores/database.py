@@ -51,7 +51,9 @@ class Database:
         with _told(path, kind):
             make_folder(Disk(), path.parent)
             with suppress(FileExistsError):
-                os.close(Disk().create(path))
+                os.close(
+                    Disk().create(path)
+                )  # only a new one: to close a file drops the locks that SQLite has on it in this process
             db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         try:
             with _told(path, kind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pwd
@@ -9,6 +10,8 @@ import shutil
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typer.testing import CliRunner
 
 from outgate.cli.people import app
@@ -16,6 +19,8 @@ from outgate.errors import ConfigError, UnavailableError
 from outgate.keys.ssh import fingerprint
 from outgate.stores.logs import all_receipts, log_folder
 from outgate.stores.people_files import load_people
+
+POINT = ec.derive_private_key(7, ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +118,14 @@ def test_everybody_is_listed_for_people_and_for_programs(tmp_path, typed, pub):
     key = {"kind": "ssh-ed25519", "fingerprint": one, "hardware": False, "public": public}
     assert alice == {"name": "alice", "groups": ["ops"], "keys": [key]}
     assert bob["groups"] == []
+
+
+def test_a_key_in_a_device_is_told_from_others(typed):
+    parts = (b"sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", POINT, b"ssh:")
+    blob = base64.b64encode(b"".join(len(part).to_bytes(4) + part for part in parts)).decode()
+    typed("add", "alice", "-", stdin=f"{parts[0].decode()} {blob} token\n")
+    assert typed("list").stdout.splitlines()[1].endswith(" ecdsa-nistp256 (hardware)")
+    assert json.loads(typed("list", "--json").stdout)[0]["keys"][0]["hardware"] is True
 
 
 def test_the_file_that_settings_name_is_the_one(tmp_path, typed, pub):

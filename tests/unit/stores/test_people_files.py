@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -66,6 +67,18 @@ def test_people_have_groups_and_keys_without_their_comments(made: dict[str, str]
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_key_that_ssh_keygen_makes_may_be_somebodys(made: dict[str, str], kind: str) -> None:
     assert read_people(f"{HEAD}people: {{alice: {{keys: ['{made[kind]}']}}}}", "x").by_name["alice"].keys == (plain(made[kind]),)
+
+
+def in_a_device() -> str:
+    """A hardware key as OpenSSH writes it (PROTOCOL.u2f): its kind, the key itself, the application."""
+    parts = (b"sk-ssh-ed25519@openssh.com", bytes(range(32)), b"ssh:")
+    blob = b"".join(len(part).to_bytes(4) + part for part in parts)
+    return f"sk-ssh-ed25519@openssh.com {base64.b64encode(blob).decode()}"
+
+
+def test_a_key_in_a_device_may_be_somebodys() -> None:
+    people = read_people(f"{HEAD}people: {{alice: {{keys: '{in_a_device()} alice@token'}}}}", "x")
+    assert people.by_name["alice"].keys == (in_a_device(),)
 
 
 def test_the_digest_is_of_who_may_and_not_of_how_it_is_written(made: dict[str, str]) -> None:
