@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from outgate.cli.text import clean, columns, cut, wrapped
+from outgate.policy.effect import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 INDENT = " " * 9
 MOST_SHOWN = 8
+_WORDS = {Effect.THROTTLE: "throttled", Effect.ESCALATE: "escalated", Effect.SANDBOX: "sandboxed"}
+"""Of what was stopped; what was blocked is the rest."""
 
 
 def opening_lines(begun: Begun) -> Iterator[str]:
@@ -38,7 +41,9 @@ def closing(report: RunReport) -> Iterator[str]:
     yield f"outgate  {report.agent} ended ({report.code}) after {_duration(report.seconds)}: {_totals(tally)}"
     if tally.accesses:
         yield INDENT + "  " + " · ".join(f"{n} {access}" for access, n in tally.accesses.most_common())
+    yield from _answers(tally)
     yield from _stops(tally)
+    yield from _people(tally)
     yield from _around(report)
     yield from (INDENT + line for line in _proof(report))
     yield from _next(report)
@@ -51,6 +56,33 @@ def _totals(tally: Tally) -> str:
     services = _count(len(tally.services), "service")
     fate = f"{tally.stopped_requests} stopped" if tally.stopped_requests else "all let through"
     return f"{requests}, {services}, {fate}"
+
+
+def _answers(tally: Tally) -> Iterator[str]:
+    """What else than allow and block was answered, and what went out only because of somebody or something."""
+    counts = {word: tally.answers[effect] for effect, word in _WORDS.items()}
+    counts["let out by people"] = tally.approved
+    counts["answer withheld" if tally.kept_back == 1 else "answers withheld"] = tally.kept_back
+    said = [f"{n} {word}" for word, n in counts.items() if n]
+    if tally.mocked:
+        said.append(f"{tally.mocked} answered by a mock")
+    if said:
+        yield INDENT + "  " + " · ".join(said)
+    if tally.over:
+        rules = [f"{clean(rule)}" + (f" x {n}" if n > 1 else "") for rule, n in tally.over.most_common(MOST_SHOWN)]
+        more = len(tally.over) - MOST_SHOWN
+        rules += [f"{more} more"] if more > 0 else []
+        yield from wrapped(f"limits reached: {', '.join(rules)}", INDENT)
+
+
+def _people(tally: Tally) -> Iterator[str]:
+    if not tally.asked:
+        return
+    yield INDENT + f"asked people: {len(tally.asked)}   outgate approvals"
+    for approval, what in list(tally.asked.items())[:MOST_SHOWN]:
+        yield INDENT + f"  {clean(approval)}  {cut(clean(what), 80 - len(INDENT) - 18)}"
+    if len(tally.asked) > MOST_SHOWN:
+        yield INDENT + f"  and {len(tally.asked) - MOST_SHOWN} more"
 
 
 def _stops(tally: Tally) -> Iterator[str]:

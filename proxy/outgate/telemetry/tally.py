@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from outgate.policy.limits import Hold
 from outgate.policy.rule import OTHERWISE
 from outgate.ports import Bystander
 
@@ -50,10 +51,23 @@ class Tally(Bystander):
     """Hosts at which a client hung up on our certificate."""
     tunnels: Counter[str] = field(default_factory=Counter)
     """What came through tunnels and was neither TLS nor HTTP, by where it was to go."""
+    answers: Counter[Effect] = field(default_factory=Counter)
+    approved: int = 0
+    """Let out by a grant."""
+    mocked: int = 0
+    """Answered by a mock."""
+    kept_back: int = 0
+    """Answers that were not passed on."""
+    over: Counter[str] = field(default_factory=Counter)
+    """Enforced limits that something did not fit in, by their rules."""
+    asked: dict[str, str] = field(default_factory=dict)
+    """Approvals that people were asked for: what for, by id."""
 
     def decided(self, agent: str, decision: Decision, seconds: float) -> None:  # noqa: ARG002
         self.requests += 1
         self.let_out += decision.lets_out
+        self.answers[decision.answer] += 1
+        self.approved += decision.lets_out and bool(decision.approval)
         for verdict in decision.verdicts:
             self._saw(verdict.action)
         if decision.answer.restricts:
@@ -65,6 +79,13 @@ class Tally(Bystander):
 
     def concluded(self, agent: str, result: str, status: int | None) -> None:  # noqa: ARG002
         self.outcomes += 1
+        self.mocked += result == "mocked"
+        self.kept_back += result == "withheld"
+
+    def reserved(self, reserved: Reserved) -> None:
+        for one in reserved.over:
+            if one.charge.hold is Hold.BINDING:
+                self.over[one.charge.match.rule] += 1
 
     def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:  # noqa: ARG002
         host = str(about.get("host", ""))
@@ -72,6 +93,8 @@ class Tally(Bystander):
             self.untrusting.add(host)
         if what == "tunnel-refused" and len(self.tunnels) < MOST_ROWS:
             self.tunnels[f"{host}:{about.get('port')}"] += 1
+        if what == "approval-asked" and len(self.asked) < MOST_ROWS:
+            self.asked[str(about.get("approval", ""))] = _listed(about.get("actions"))
 
     def _saw(self, action: Action) -> None:
         self.accesses[action.access.value] += 1
@@ -116,6 +139,12 @@ class Observers:
     def withheld(self, rules: Sequence[str]) -> None:
         for observer in self.each:
             observer.withheld(rules)
+
+
+def _listed(actions: Json) -> str:
+    """The first of some, and how many more."""
+    said = [str(one) for one in actions] if isinstance(actions, list) else []
+    return f"{said[0]} +{len(said) - 1}" if len(said) > 1 else "".join(said)
 
 
 def _count(into: Counter[Stop], rows: Iterable[Stop]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from outgate.app.run import Begun, RunReport
 from outgate.cli.summary import closing, opening_lines
 from outgate.fence.startup import Planted
 from outgate.fence.watch import Attempt
-from outgate.policy.effect import Effect
+from outgate.policy.decision import Match
+from outgate.policy.effect import Effect, Mode
+from outgate.policy.limits import COUNT, Charge, Hold, Limit, Window
+from outgate.ports import Over, Reserved
 from outgate.receipts.verify import Bad, LogReport
 from outgate.telemetry.tally import Tally
 
@@ -110,6 +114,44 @@ def test_what_came_often_is_one_row_with_a_count():
     assert rows[0].endswith("x 3")
 
 
+def over(rule, hold=Hold.BINDING):
+    limit = Limit(amount=60, unit=COUNT, window=Window.MINUTE)
+    match = Match(rule=rule, effect=Effect.THROTTLE, mode=Mode.ENFORCE)
+    return Reserved(over=(Over(charge=Charge(key=rule, limit=limit, amount=1, hold=hold, match=match), wait=None),))
+
+
+def test_what_was_throttled_sandboxed_and_escalated_is_said_in_one_line():
+    tally = Tally()
+    tally.concluded("agent.py", "mocked", 201)
+    tally.concluded("agent.py", "withheld", 200)
+    passed = replace(decided(), approval="abcd-efgh-2345")
+    answers = [*[decided(Effect.THROTTLE)] * 5, decided(Effect.SANDBOX), decided(Effect.ESCALATE), decided(Effect.BLOCK), passed]
+    lines = closed(*answers, tally=tally, enforced=True)
+    said = "5 throttled · 1 escalated · 1 sandboxed · 1 let out by people · 1 answer withheld · 1 answered by a mock"
+    assert "           " + said in lines
+    assert lines[0].endswith("9 requests, 1 service, 8 stopped")
+
+
+def test_limits_that_were_reached_are_named():
+    tally = Tally()
+    for rule in ("crm-rate", "crm-rate", "budget"):
+        tally.reserved(over(rule))
+    tally.reserved(over("only-watched", Hold.OBSERVED))
+    assert "         limits reached: crm-rate x 2, budget" in closed(tally=tally)
+
+
+def test_people_who_were_asked_are_told_where_to_answer():
+    tally = Tally()
+    tally.noted("approval-asked", "agent.py", {"approval": "abcd-efgh-2345", "actions": ["crm.delete_all", "crm.search"]})
+    for n in range(9):
+        tally.noted("approval-asked", "agent.py", {"approval": f"aaaa-aaaa-aaa{n}", "actions": ["x" * 200]})
+    lines = closed(tally=tally)
+    at = lines.index("         asked people: 10   outgate approvals")
+    assert lines[at + 1] == "           abcd-efgh-2345  crm.delete_all +1"
+    assert lines[at + 9] == "           and 2 more"
+    assert max(map(len, lines)) <= 80
+
+
 def test_many_rows_are_cut_and_the_rest_is_counted():
     stopped = [decided(Effect.BLOCK, action(f"github.repos/delete-{n}", access=Access.DELETE)) for n in range(12)]
     lines = closed(*stopped, enforced=True)
@@ -159,6 +201,8 @@ def test_a_log_that_broke_off_says_why_and_that_the_rest_was_refused():
 def test_what_an_agent_names_does_not_drive_the_terminal(name):
     tally = Tally()
     tally.noted("tunnel-refused", "agent.py", {"host": name, "port": 1})
+    tally.noted("approval-asked", "agent.py", {"approval": name, "actions": [name]})
+    tally.reserved(over(name))
     evil = Attempt(process=name, pid=1, protocol="tcp", address="192.0.2.1", port=1, name=name)
     lines = closed(decided(Effect.BLOCK, action(resource=name)), tally=tally, enforced=True, around=Counter({evil: 1}))
     shown = "\n".join(lines)

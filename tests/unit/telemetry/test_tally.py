@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from receipts_made import action, decided
 
 from outgate.actions.action import Access, Confidence, Tier
 from outgate.policy.decision import Reason, refusal
 from outgate.policy.effect import Effect
+from outgate.ports import Reserved
 from outgate.telemetry.tally import MOST_ROWS, Observers, Tally
 
 DELETE = action("github.repos/delete", "acme/site", access=Access.DELETE, tier=Tier.T3, why="irreversible")
@@ -55,9 +58,26 @@ def test_an_agent_fills_no_memory_with_new_names():
     for n in range(MOST_ROWS + 50):
         tally.noted("trust-failed", "coder", {"host": f"h{n}.test"})
         tally.noted("tunnel-refused", "coder", {"host": f"h{n}.test", "port": 22})
+        tally.noted("approval-asked", "coder", {"approval": f"a{n}", "actions": ["crm.delete_all"]})
         tally.decided("coder", decided(Effect.ALLOW, action(f"s{n}.get", confidence=Confidence.CATALOG)), 0.0)
-    assert [len(one) for one in (tally.stopped, tally.untrusting, tally.tunnels, tally.services)] == [MOST_ROWS] * 4
+    assert [len(one) for one in (tally.stopped, tally.untrusting, tally.tunnels, tally.services, tally.asked)] == [MOST_ROWS] * 5
     assert tally.stopped_requests == MOST_ROWS + 50, "what is not kept is still counted"
+
+
+def test_answers_mocks_and_what_was_withheld_are_counted():
+    tally = tallied(decided(Effect.THROTTLE), decided(Effect.THROTTLE), decided(), replace(decided(), approval="abcd"))
+    tally.concluded("coder", "mocked", 200)
+    tally.concluded("coder", "withheld", 200)
+    tally.concluded("coder", "executed", 200)
+    assert tally.answers == {Effect.THROTTLE: 2, Effect.ALLOW: 2}
+    assert (tally.approved, tally.mocked, tally.kept_back, tally.outcomes) == (1, 1, 1, 3)
+
+
+def test_approvals_are_kept_with_what_they_are_for():
+    tally = Tally()
+    tally.noted("approval-asked", "coder", {"approval": "one", "actions": ["a.b x", "c.d"]})
+    tally.noted("approval-asked", "coder", {"approval": "two", "actions": None})
+    assert tally.asked == {"one": "a.b x +1", "two": ""}
 
 
 def test_events_of_other_kinds_are_nobodys():
@@ -72,6 +92,11 @@ def test_several_observers_all_hear_everything():
     both.decided("coder", decided(), 0.1)
     both.concluded("coder", "executed", 200)
     both.noted("tunnel-refused", "coder", {"host": "h.test", "port": 22})
+    both.waited("coder", "held", 1.0)
+    both.reserved(Reserved())
+    both.used("coder", "openai", {"input": 1})
+    both.sandboxed("stripe", answered=True)
+    both.withheld(["rows"])
     for tally in (one, other):
         assert (tally.requests, tally.outcomes, dict(tally.tunnels)) == (1, 1, {"h.test:22": 1})
 
