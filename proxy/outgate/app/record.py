@@ -14,7 +14,7 @@ from outgate.errors import UnavailableError
 from outgate.receipts.receipt import event_body
 from outgate.stores.files import FileJournal
 from outgate.stores.keyfile import receipts_key
-from outgate.stores.logs import log_folder, new_writer, writers
+from outgate.stores.logs import CLOSED, log_folder, new_writer, writers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +68,7 @@ def _journal(state: Path, now: datetime) -> FileJournal:
 def _last(state: Path, key: SigningKey) -> FileJournal | None:
     with suppress(UnavailableError):  # what can't be read keeps nobody from beginning another
         for folder in reversed(writers(log_folder(state))):
-            if (folder / BY_PEOPLE).exists():
-                return FileJournal.resume(folder, key=key)
+            open_to_us = (folder / BY_PEOPLE).exists() and not (folder / CLOSED).exists()
+            if open_to_us and (journal := FileJournal.resume(folder, key=key)) is not None:
+                return journal
     return None
