@@ -9,7 +9,6 @@ import signal
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from outgate.app.grounds import grounds
@@ -210,8 +209,6 @@ class _Server:
             live = Live(self.parts, kind="serve", read=self._read, doors=self.prepared.doors, hangup=True)
             await stack.enter_async_context(live)
             gc.enable()
-            read = partial(_read, self.prepared.asked)
-            await stack.enter_async_context(Live(self.parts, kind="serve", read=read, doors=self.prepared.doors, hangup=True))
             listeners = await self._listen()
             await self.parts.gate.note("start", None, self._facts(listeners))
             opening(self.prepared.serving(listeners))
