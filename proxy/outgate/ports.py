@@ -106,7 +106,7 @@ class Desk(Protocol):
         ...
 
     async def vote(self, approval: str, vote: Vote) -> None:
-        """Add a vote, durably. One vote a person: the first stays."""
+        """Add a vote, durably. One vote a person: the first stays, but a denial takes the place of an approval."""
         ...
 
     async def use(self, approval: str, now: datetime) -> bool:

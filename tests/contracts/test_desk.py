@@ -130,10 +130,21 @@ async def test_a_person_has_one_vote_and_the_first_stays(desk: Desk) -> None:
     await desk.ask(approval())
     first = vote(why="yes")
     await desk.vote("aaaa-bbbb-cccc", first)
-    await desk.vote("aaaa-bbbb-cccc", vote(deny=True, why="no", at=NOW + MINUTE))
+    await desk.vote("aaaa-bbbb-cccc", vote(why="yes again", at=NOW + MINUTE))
     found = await desk.get("aaaa-bbbb-cccc")
     assert found is not None
     assert found.votes == (first,)
+
+
+async def test_who_approved_may_still_deny_and_not_the_other_way_round(desk: Desk) -> None:
+    await desk.ask(approval())
+    await desk.vote("aaaa-bbbb-cccc", vote(why="yes"))
+    no = vote(deny=True, why="no", at=NOW + MINUTE)
+    await desk.vote("aaaa-bbbb-cccc", no)
+    await desk.vote("aaaa-bbbb-cccc", vote(why="yes after all", at=NOW + MINUTE))
+    found = await desk.get("aaaa-bbbb-cccc")
+    assert found is not None
+    assert found.votes == (no,)
 
 
 async def test_a_grant_is_used_once(desk: Desk) -> None:

@@ -85,7 +85,7 @@ def hand_in(at: Place, approval: Approval, vote: Vote) -> tuple[Approval, Standi
 
     1. It is counted beside those that are there: one that would not count is recorded, and refused.
     2. Its receipt is durable and signed before it counts anywhere.
-    3. It is on the desk, as itself: what is there of this person already is not replaced.
+    3. It is on the desk, as itself: of what is there of this person already, only an approval gives way, to a denial.
 
     Raises EvidenceError where it does not count, ConfigError where this person has voted already, UnavailableError.
     """
@@ -94,7 +94,8 @@ def hand_in(at: Place, approval: Approval, vote: Vote) -> tuple[Approval, Standi
     if refused is not None:
         record(at.state, "approval-refused", _about(approval, vote) | {"wrong": refused.wrong.value, "because": refused.why})
         raise EvidenceError(f"this signature does not count: {refused.why}")
-    if (before := next((one for one in approval.votes if one.person == vote.person), None)) is not None:
+    before = next((one for one in approval.votes if one.person == vote.person), None)
+    if before is not None and (before.deny or not vote.deny):
         raise ConfigError(_already(before, dry))
     record(at.state, "approval-signed", _about(approval, vote) | {"state": dry.state.value})
     after = asyncio.run(_handed_in(at, approval.id, vote))
@@ -122,7 +123,7 @@ def _already(before: Vote, standing: Standing) -> str:
     if wrong:
         return f"a signature in {before.person}'s name is there already, and does not count ({wrong}): have it asked for anew"
     said = "denied" if before.deny else "approved"
-    return f"{before.person} has {said} this already, and the first word stays: to stop it, another one on a panel can deny it"
+    return f"{before.person} has {said} this already" + ("" if before.deny else ", outgate deny takes that back")
 
 
 def _about(approval: Approval, vote: Vote) -> dict[str, str | list[str]]:

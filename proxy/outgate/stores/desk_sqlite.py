@@ -139,7 +139,8 @@ class SqliteDesk:
                 raise UnavailableError(f"there is no approval {approval}")
             db.execute(
                 "insert into votes (approval, person, deny, why, key, signature, at) values (?,?,?,?,?,?,?)"
-                " on conflict (approval, person) do nothing",
+                " on conflict (approval, person) do update set deny = 1, why = excluded.why, key = excluded.key,"
+                " signature = excluded.signature, at = excluded.at where excluded.deny and not deny",
                 (found[0], *row),
             )
         self._written += 1

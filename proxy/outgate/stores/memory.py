@@ -146,8 +146,10 @@ class MemoryDesk:
         found = self._approvals.get(approval)
         if found is None:
             raise UnavailableError(f"there is no approval {approval}")
-        if all(one.person != vote.person for one in found.votes):
-            self._keep(replace(found, votes=(*found.votes, vote)))
+        said = next((one for one in found.votes if one.person == vote.person), None)
+        if said is None or (vote.deny and not said.deny):
+            others = (one for one in found.votes if one is not said)
+            self._keep(replace(found, votes=(*others, vote)))
 
     async def use(self, approval: str, now: datetime) -> bool:
         self._raise()

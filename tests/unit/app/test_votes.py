@@ -160,14 +160,21 @@ def test_a_signature_for_another_approval_is_refused(hand: Hand):
         hand_in(place(None, None), asked, by(hand, other, "alice"))
 
 
-def test_the_first_word_stays(hand: Hand):
+def test_who_approved_may_still_deny(hand: Hand):
     asked, at = hand.ask(), place(None, None)
     hand_in(at, asked, by(hand, asked, "alice"))
-    with pytest.raises(ConfigError, match="alice has approved this already, and the first word stays"):
-        hand_in(at, hand.get(asked.id), by(hand, asked, "alice", deny=True))
-    with pytest.raises(ConfigError, match="alice has approved this already"):
-        hand_in(at, asked, by(hand, asked, "alice", deny=True))  # it came while the card was read
-    assert stands(at, hand.get(asked.id)).state is State.PENDING
+    hand_in(at, hand.get(asked.id), by(hand, asked, "alice", deny=True))
+    assert stands(at, hand.get(asked.id)).state is State.DENIED
+
+
+def test_who_denied_has_said_so_for_good(hand: Hand):
+    asked, at = hand.ask(), place(None, None)
+    hand_in(at, asked, by(hand, asked, "alice", deny=True))
+    with pytest.raises(ConfigError, match="alice has denied this already"):
+        hand_in(at, hand.get(asked.id), by(hand, asked, "alice"))
+    with pytest.raises(ConfigError, match="alice has denied this already"):
+        hand_in(at, asked, by(hand, asked, "alice"))  # it came while the card was read
+    assert stands(at, hand.get(asked.id)).state is State.DENIED
 
 
 def test_what_was_put_in_somebodys_name_is_said_to_stand_in_the_way(hand: Hand):
