@@ -100,11 +100,11 @@ class Parts:
 
         `found` was read and found good, whole. What was let out goes on as it was decided.
         """
-        self.found = found
-        self._trust = UpstreamTrust(bundle=self._bundle, destinations=found.destinations)
+        trust, ground = UpstreamTrust(bundle=self._bundle, destinations=found.destinations), _ground(found)
+        self.found, self._trust = found, trust
         self.resolver.adopt(found.destinations)
         self.mocks.adopt(found.destinations, found.mocks)
-        self.gate.adopt(_ground(found))
+        self.gate.adopt(ground)
         if agents is None:
             return 0
         self.agents = agents

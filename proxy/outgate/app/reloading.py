@@ -109,7 +109,8 @@ class Reloading[G: Grounds]:
         self._alarm = alarm
         self._counts = counts
         self._looking = Looking()
-        self._seen: Look = {} if young(held.files, time.time(), _YOUNG) else self._looking.look(held.files)
+        self._seen: Look = self._looking.look(held.files)
+        self._doubtful = young(held.files, time.time(), _YOUNG)
         self._coming: Look | None = None
         self._blamed: tuple[Path, ...] = ()
         self._one = asyncio.Lock()
@@ -126,7 +127,7 @@ class Reloading[G: Grounds]:
     async def look(self) -> Reloaded | None:
         """Read everything again if a file changed and stays as it is. None: nothing did, or it is still being written."""
         seen = await self._looked()
-        if seen == self._seen:
+        if seen == self._seen and not self._doubtful:
             self._coming = None
             return None
         if seen != self._coming:
@@ -138,7 +139,8 @@ class Reloading[G: Grounds]:
         """Read everything again. One at a time. Gives what came of it, and never raises."""
         async with self._one:
             before, came = await self._settled()
-            result = await self._taken(came, changed(self._seen, before) if self._seen else ())
+            result = await self._taken(came, changed(self._seen, before))
+            self._doubtful = False
             self._blamed = _blamed(came)
             after = await self._looked()
             self._seen, self._coming = {**after, **before}, None  # what changed since is seen by the next look
@@ -173,7 +175,11 @@ class Reloading[G: Grounds]:
     async def _taken(self, came: G | Exception, files: tuple[Path, ...]) -> Reloaded:
         if isinstance(came, Exception):
             return await self._refused(came, files)
-        was, gone = self._held, self._adopt(came)
+        was = self._held
+        try:
+            gone = self._adopt(came)
+        except Exception as error:  # noqa: BLE001  # a defect of ours is told as loudly as one of theirs
+            return await self._refused(error, files)
         self._held = came
         self._counts.reloaded(ok=True)
         result = Reloaded(
