@@ -203,6 +203,15 @@ async def test_who_waits_is_woken_by_a_vote(desk: Desk) -> None:
     await woken(desk, desk.vote("aaaa-bbbb-cccc", vote("bob")), votes=1)
 
 
+async def test_who_waits_is_woken_by_a_denial_in_the_place_of_an_approval(desk: Desk) -> None:
+    await desk.ask(approval())
+    await desk.vote("aaaa-bbbb-cccc", vote())
+    waiting = asyncio.create_task(desk.changed("aaaa-bbbb-cccc", 1, LONG))
+    await desk.changed("aaaa-bbbb-cccc", 1, 0.05)
+    await desk.vote("aaaa-bbbb-cccc", vote(deny=True))
+    await waiting
+
+
 async def test_who_waits_is_woken_by_a_use(desk: Desk) -> None:
     await desk.ask(approval())
     await woken(desk, desk.use("aaaa-bbbb-cccc", NOW))

@@ -193,9 +193,8 @@ class SqliteDesk:
         """Wake those whose approval has changed."""
         found = await self._db.wait_for(partial(_standings, [one.approval for one in asked]))
         for one in asked:
-            votes, used = found.get(one.approval, (one.votes, False))
-            if used or votes != one.votes:
-                one.wake()
+            if (now := found.get(one.approval)) is not None:
+                one.look(now)
 
     def _stop_watching(self) -> None:
         if self._watching is not None:
@@ -203,16 +202,28 @@ class SqliteDesk:
             self._watching = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What can change of an approval: how many votes it has, how many of them deny, and whether it is used."""
+
+    votes: int
+    denials: int
+    used: bool
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Watched:
-    """An approval that somebody waits for, who knows of so many votes."""
+    """An approval that somebody waits for, who knows of so many votes. `first` is how it was when they began to wait."""
 
     approval: str
     votes: int
+    first: _Seen | None = None
     changed: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
-    def wake(self) -> None:
-        if not self.changed.done():
+    def look(self, now: _Seen) -> None:
+        """Wake who waits, if there is something new."""
+        self.first = self.first or now
+        if (now.used or now.votes != self.votes or now != self.first) and not self.changed.done():
             self.changed.set_result(None)
 
     def fail(self, error: UnavailableError) -> None:
@@ -242,13 +253,12 @@ def _some(where: str, asked: tuple[str | int, ...], most: int, db: sqlite3.Conne
     return [_approval(row, db) for row in db.execute(query, (*asked, most)).fetchall()]
 
 
-def _standings(approvals: Sequence[str], db: sqlite3.Connection) -> dict[str, tuple[int, bool]]:
-    """How many votes each has, and whether it is used."""
+def _standings(approvals: Sequence[str], db: sqlite3.Connection) -> dict[str, _Seen]:
     query = """
-        select id, (select count(*) from votes where approval = approvals.n), used is not null
-        from approvals where id in (select value from json_each(?))
+        select id, count(person), coalesce(sum(deny), 0), used is not null
+        from approvals left join votes on approval = approvals.n where id in (select value from json_each(?)) group by id
     """
-    return {row[0]: (row[1], bool(row[2])) for row in db.execute(query, (json.dumps(approvals),))}
+    return {row[0]: _Seen(row[1], row[2], bool(row[3])) for row in db.execute(query, (json.dumps(approvals),))}
 
 
 def _approval(row: Any, db: sqlite3.Connection) -> Approval:

@@ -167,7 +167,8 @@ class MemoryDesk:
     async def changed(self, approval: str, votes: int, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not self._has_changed(approval, votes):
+                first = self._approvals.get(approval)
+                while not self._has_changed(approval, votes, first):
                     await self._next()
 
     async def still_open(self, now: datetime) -> Sequence[Approval]:
@@ -185,10 +186,10 @@ class MemoryDesk:
         self._failed = why
         self._wake()
 
-    def _has_changed(self, approval: str, votes: int) -> bool:
+    def _has_changed(self, approval: str, votes: int, first: Approval | None) -> bool:
         self._raise()
         found = self._approvals.get(approval)
-        return found is not None and (len(found.votes) != votes or found.used is not None)
+        return found is not None and (found != (first or found) or len(found.votes) != votes or found.used is not None)
 
     async def _next(self) -> None:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
