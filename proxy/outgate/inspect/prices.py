@@ -35,10 +35,9 @@ def cost_micros(  # noqa: PLR0913  # what a price depends on
     for flavor in flavors:
         try:
             _, counted = provider.extract_usage(answer, api_flavor=flavor)
-            total = info.calc_price(counted, provider, genai_request_timestamp=at, price_context=context).total_price
+            return _micros(info.calc_price(counted, provider, genai_request_timestamp=at, price_context=context).total_price)
         except (ValueError, LookupError, TypeError, ArithmeticError):
             continue  # it has another form, or counts that contradict each other
-        return _micros(total)
     return None
 
 

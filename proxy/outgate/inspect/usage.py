@@ -23,6 +23,8 @@ _EVENT: Final = 2 * MIB
 """One event of a stream is."""
 _TOTAL: Final = 64 * MIB
 """More than this is not read, decoded: what it used is not known then."""
+_COUNTS: Final = 64
+"""Kinds of tokens that anybody counts, and more."""
 _MOST: Final = 10**12
 _MODEL: Final = 128
 
@@ -96,7 +98,11 @@ class Tap:
         """
         if self._reader is None:
             return None
-        self._reader.end()
+        try:
+            self._reader.end()
+        except _LostError:
+            self._lose()
+            return None
         if self._found.counts is None or not (whole or self._found.last):
             return None
         return self._priced(self._found.counts)
@@ -135,6 +141,8 @@ class _Found:
         counts = _counts(event) or _counts(inner)
         if counts:
             self.counts = (self.counts or {}) | {key: value for key, value in counts.items() if value is not None}
+            if len(self.counts) > _COUNTS:
+                raise _LostError
             for key in ("service_tier", "speed"):
                 if isinstance(inner.get(key), str):
                     self.counts.setdefault(key, inner[key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
 from collections import OrderedDict
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from outgate.answer.render import render
 from outgate.answer.reply import Refusal
 from outgate.gate import HALTED, Opening, Refused
+from outgate.inspect.prices import warm
 from outgate.intake.request import NoBody, Unreadable, UnreadBody
 from outgate.mitm import translate
 from outgate.mitm.allowance import Allowance, size_of
@@ -78,6 +80,7 @@ class Addon:
         self._budget = Budget(limits.bodies)
         self._allowance = Allowance(bytes=limits.refusals)
         self._h2: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._priced = False
 
     # the client's connection
 
@@ -289,6 +292,9 @@ class Addon:
     def _read_along(self, call: Call, admitted: Admitted, response: http.Response) -> None:
         call.said = translate.said(response)
         call.meter = meter_for(admitted, response.status_code, call.said, self._outside.now())
+        if call.meter is not None and not self._priced:
+            self._priced = True
+            asyncio.get_running_loop().run_in_executor(None, warm)  # before the first answer is whole, and beside the loop
         recorder = self._outside.recorder and self._outside.recorder(admitted)
         call.taps = (recorder,) if recorder is not None else ()
 

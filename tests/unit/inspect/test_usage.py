@@ -305,3 +305,22 @@ def test_counts_that_contradict_each_other_have_no_price():
 def test_a_models_name_is_bounded():
     usage = used({"model": "gpt-4o" + "x" * 10_000, "usage": CHAT["usage"]})
     assert len(usage.model) == 128
+
+
+def test_accounts_without_end_are_let_go_of():
+    one = tap(SSE)
+    for number in range(1000):
+        one.feed(sse({"usage": {"prompt_tokens": 1, "completion_tokens": 1, f"made up {number}": 1}}, done=False))
+    assert one._reader is None
+    assert one.usage() is None
+    last = tap(SSE)
+    last.feed(b'data: {"usage":' + json.dumps({f"tokens {number}": 1 for number in range(100)}).encode() + b"}")
+    assert last.usage() is None
+
+
+@pytest.mark.parametrize("odd", ["NaN", "Infinity", "-1", "1e400", '"x"', "[]", "true"])
+def test_odd_details_have_no_price_and_break_nothing(odd):
+    counts = f'{{"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {{"cached_tokens": {odd}}}}}'
+    usage = used(f'{{"model": "gpt-4o", "usage": {counts}}}'.encode())
+    assert (usage.input_tokens, usage.output_tokens) == (10, 5)
+    assert usage.cost_micros is None or usage.cost_micros >= 0
