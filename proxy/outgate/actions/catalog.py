@@ -99,7 +99,7 @@ class Route:
 
 CREDENTIALS = (
     *("age", "anthropic", "aws", "azure", "databricks", "digitalocean", "docker", "github", "gitlab", "google", "huggingface"),
-    *("linear", "npm", "openai", "private-key", "pypi", "sendgrid", "shopify", "slack", "stripe", "vault"),
+    *("linear", "npm", "openai", "outgate", "private-key", "pypi", "sendgrid", "shopify", "slack", "stripe", "vault"),
 )
 """Kinds of credentials that `inspect.secrets` tells apart by their form."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from platform import node
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -40,7 +41,8 @@ class Written:
 
     name: str
     changed: bool = True
-    listener: Listener | None = None
+    at: str = ""
+    """Where it comes in."""
     token: str = field(default="", repr=False)
     unrecorded: str = ""
 
@@ -48,7 +50,7 @@ class Written:
     def proxy(self) -> str:
         """What the agent's HTTPS_PROXY is."""
         credentials = f"{quote(self.name, safe='')}:{self.token}@" if self.token else ""
-        return f"http://{credentials}{self.listener}"
+        return f"http://{credentials}{self.at}"
 
 
 def place(config: Path | None = None) -> Place:
@@ -86,7 +88,7 @@ def add(at: Place, name: str, said: Mapping[str, Any]) -> Written:
 
     change(at.file, name, entry)
     listener = listener_of(said["listen"], name) if "listen" in said else at.listeners[0]
-    return Written(name=name, listener=listener, token=token, unrecorded=_recorded(at, "agent-added", name, said))
+    return Written(name=name, at=listener.reached(node()), token=token, unrecorded=_recorded(at, "agent-added", name, said))
 
 
 def revoke(at: Place, name: str) -> Written:

@@ -154,9 +154,9 @@ def _prepared(asked: ServeAsk) -> _Prepared:
     return _Prepared(asked=asked, found=found, listeners=listeners, ca=look(found.state, _now()), doors=doors)
 
 
-def _read(asked: ServeAsk) -> Grounds:
+def _read(asked: ServeAsk, *, running: bool = False) -> Grounds:
     """What people wrote; and what signs, which is watched with it."""
-    found = grounds(config=asked.config, policies=asked.policies, enforce=asked.enforce, served=True)
+    found = grounds(config=asked.config, policies=asked.policies, enforce=asked.enforce, served=True, running=running)
     listeners_of(found.settings.listen, found.agents)
     return replace(found, files=(*found.files, signing_file(found.state)))
 
@@ -230,7 +230,7 @@ class _Server:
 
     def _read(self) -> Grounds:
         """What people wrote, once more, as it was asked for; in a thread. A CA that was rotated signs from then on."""
-        found = _read(self.prepared.asked)
+        found = _read(self.prepared.asked, running=True)
         ca = kept_ca(found.state, _now())
         if fingerprint(ca.signing.certificate) != fingerprint(self.ca.signing.certificate):
             self.loop.call_soon_threadsafe(self._renew, ca)

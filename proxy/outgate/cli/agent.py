@@ -119,7 +119,7 @@ def _added(written: Written) -> Iterator[str]:
         yield f"  {written.token}"
     else:
         yield f"{written.name} has a listener of its own, from the next start of the gate on:"
-        yield f"  {written.listener}: whoever connects there is {written.name}"
+        yield f"  {written.at}: whoever connects there is {written.name}"
     yield "Where it runs:"
     yield f"  export HTTPS_PROXY={written.proxy}"
     yield "  export HTTP_PROXY=$HTTPS_PROXY"

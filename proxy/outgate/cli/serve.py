@@ -61,7 +61,7 @@ def opening_lines(serving: Serving, does: str) -> Iterator[str]:
     shared = next((one for one in serving.listeners if not one.agent), None)
     if shared is not None:
         yield "An agent is given these, and a token by outgate agent add NAME:"
-        yield f"  HTTPS_PROXY=http://NAME:TOKEN@{shared}   HTTP_PROXY the same"
+        yield f"  HTTPS_PROXY=http://NAME:TOKEN@{shared.reached('HOST')}   HTTP_PROXY the same"
         yield "  and what it trusts: outgate ca export --out outgate-ca.pem"
     yield from _warnings(serving)
 

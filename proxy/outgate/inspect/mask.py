@@ -11,6 +11,7 @@ KNOWN = re.compile(
     | (?:sk|rk|pk)[-_][A-Za-z0-9_-]{16,} | whsec_[A-Za-z0-9]{16,}
     | xox[a-z]-[A-Za-z0-9-]{10,} | xapp-[A-Za-z0-9-]{10,}
     | A(?:KIA|SIA)[A-Z0-9]{16} | AIza[A-Za-z0-9_-]{30,} | ya29\.[A-Za-z0-9_-]{16,}
+    | outgate_[A-Za-z0-9_-]{43}
     | npm_[A-Za-z0-9]{16,} | pypi-[A-Za-z0-9_-]{16,} | hf_[A-Za-z0-9]{16,} | dop_v1_[a-f0-9]{16,}
     | SG\.[A-Za-z0-9_-]{10,64}+\.[A-Za-z0-9_-]{10,} | shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{16,}
     | (?:bot)?[0-9]{6,12}:[A-Za-z0-9_-]{30,}

@@ -67,6 +67,7 @@ _TOKENS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
     ("shopify", (b"shpat_", b"shpss_"), _token(r"shp(?:at|ss)_[a-fA-F0-9]{32}")),
     ("databricks", (b"dapi",), _token(r"dapi[a-f0-9]{32}(?:-[0-9])?")),
     ("vault", (b"hvs.", b"hvb."), _token(r"hv[sb]\.[A-Za-z0-9_-]{24,400}+")),
+    ("outgate", (b"outgate_",), _token(r"outgate_[A-Za-z0-9_-]{43}")),  # intake/credentials.py
     ("age", (b"AGE-SECRET-KEY-1",), _token(r"AGE-SECRET-KEY-1[A-Z0-9]{58}")),
 )
 _BEGINNINGS = re.compile(

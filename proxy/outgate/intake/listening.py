@@ -28,6 +28,10 @@ class Listener:
         """Only this machine reaches it."""
         return ip_address(self.host).is_loopback
 
+    def reached(self, name: str) -> str:
+        """How others write it: by this machine's name where it listens on all of its addresses."""
+        return f"{name}:{self.port}" if ip_address(self.host).is_unspecified else str(self)
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

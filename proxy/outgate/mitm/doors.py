@@ -214,4 +214,6 @@ def _place_of(peer: str) -> str:
         address = ip_address(peer.partition("%")[0])
     except ValueError:
         return peer
-    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address, 64), strict=False))
+    return str(address)

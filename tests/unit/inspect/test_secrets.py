@@ -51,6 +51,7 @@ TOKENS = [
     ("shopify", "shpat" + "_" + D * 2),
     ("databricks", "dapi" + D * 2),
     ("vault", "hvs" + "." + A * 10),
+    ("outgate", "outgate" + "_" + "a1-_" * 10 + "xyz"),
     ("age", "AGE-SECRET" + "-KEY-1" + "Q9" * 29),
     ("azure", "AccountName=x;Account" + "Key=" + "A" * 86 + "=="),
     ("private-key", KEY + "\n" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" + "b" * 32 + "\n"),

@@ -51,6 +51,11 @@ def test_a_listener_may_be_one_agents_own():
     assert listener_of("127.0.0.1:1", "mailer") == Listener(port=1, agent="mailer")
 
 
+def test_a_listener_on_all_addresses_is_reached_by_its_machines_name():
+    assert listener_of("0.0.0.0:3128").reached("gate") == listener_of("[::]:3128").reached("gate") == "gate:3128"
+    assert listener_of("[::1]:3128").reached("gate") == "[::1]:3128"
+
+
 def test_peers_are_an_address_or_a_block():
     assert peers_of("10.0.0.7") == ip_network("10.0.0.7/32")
     assert peers_of("fd00::/8") == ip_network("fd00::/8")

@@ -28,6 +28,7 @@ def test_a_network_of_ipv6_is_one_place():
     assert slowing.failed("2001:db8::2", 0.0) == 1.0
     assert slowing.failed("2001:db8:0:1::1", 0.0) == 0.5
     assert slowing.failed("fe80::1%eth0", 0.0) == 0.5
+    assert [slowing.failed(f"::ffff:192.0.2.{n}", 0.0) for n in (1, 2)] == [0.5, 0.5], "these are addresses of IPv4"
     assert [slowing.failed("", 0.0) for _ in range(2)] == [0.5, 1.0], "a Unix socket has no address, and is one place too"
 
 

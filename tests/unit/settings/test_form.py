@@ -10,7 +10,7 @@ from outgate.settings import json_schema
 def test_editors_know_every_key():
     said = json.loads(json.dumps(json_schema()))
     assert set(said["properties"]) == {
-        *("outgate", "agent", "policy", "enforce", "fence", "share", "direct", "services"),
+        *("outgate", "agent", "policy", "enforce", "fence", "share", "direct", "services", "mocks"),
         *("networks", "destinations", "metrics", "body_limit", "log_level"),
         *("listen", "agents", "people", "hold", "drain", "admin", "admin_token_file", "notify"),
     }
