@@ -25,6 +25,7 @@ from outgate.stores.people_files import load_people
 from outgate.stores.policy_cases import cases_beside, try_cases_beside
 from outgate.stores.policy_files import load_policies, policy_path
 from outgate.stores.shipped import shipped
+from outgate.telemetry.logs import LOGGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -104,7 +105,12 @@ class Grounds:
 
 
 def grounds(
-    *, config: Path | None = None, policies: tuple[str, ...] = (), enforce: bool = False, served: bool = False
+    *,
+    config: Path | None = None,
+    policies: tuple[str, ...] = (),
+    enforce: bool = False,
+    served: bool = False,
+    running: bool = False,
 ) -> Grounds:
     """Read settings, catalog, policy, people, agents where many are `served`, and trust.
 
@@ -116,7 +122,7 @@ def grounds(
     )
     agents_file, people_file = settings.agents_file(environ), settings.people_file(environ)
     agents, people = _both(lambda: load_agents(agents_file) if served else Agents(), lambda: load_people(people_file))
-    _check_people(policy, people, agents if served else settings.agent)
+    _check_people(policy, people, agents if served else settings.agent, running=running)
     _check_cases(policies or settings.policies, catalog)
     return Grounds(
         environ=environ,
@@ -147,13 +153,19 @@ def _check_cases(policies: Iterable[str], catalog: Catalog) -> None:
         raise ConfigError(*problems)
 
 
-def _check_people(policy: Policy, people: People, asking: Agents | AgentSettings) -> None:
-    """Where the policy is enforced, enough people must be known: else what escalates could never be approved."""
+def _check_people(policy: Policy, people: People, asking: Agents | AgentSettings, *, running: bool) -> None:
+    """Where the policy is enforced, enough people must be known: else what escalates could never be approved.
+
+    A gate that runs takes up that somebody is gone all the same: a key that was taken away must count no more, at once.
+    """
     if policy.mode is not Mode.ENFORCE:
         return
     known = [asking.owner] if isinstance(asking, AgentSettings) else [one.agent.owner for one in asking.by_name.values()]
-    if problems := check_people(policy, people, filter(None, known)):
+    problems = check_people(policy, people, filter(None, known))
+    if problems and not running:
         raise ConfigError(*problems)
+    for problem in problems:
+        LOGGER.warning("%s", problem)
 
 
 def _listeners(agents: Agents) -> frozenset[str]:

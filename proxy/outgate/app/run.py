@@ -282,7 +282,7 @@ class _Run:
 
     def _read(self) -> Grounds:
         """What people wrote, once more, as it was asked for."""
-        return grounds(config=self.asked.config, policies=self.asked.policies, enforce=self.asked.enforce)
+        return grounds(config=self.asked.config, policies=self.asked.policies, enforce=self.asked.enforce, running=True)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         await self.parts.engine.serve_on(self.command.listener.dup(), self.agent)  # each side closes its own

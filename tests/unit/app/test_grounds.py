@@ -147,3 +147,20 @@ def test_a_policy_whose_own_cases_do_not_come_out_is_not_used(tmp_path):
         grounds(policies=(str(policy),))
     cases.unlink()
     assert cases in grounds(policies=(str(policy),)).files
+
+
+QUORUM = f"{POLICY}approvers: {{ops: {{need: 1, of: [alice]}}}}\n"
+
+
+def test_where_it_is_enforced_enough_people_must_be_known_before_a_gate_starts(home):
+    (home / "mine.yaml").write_text(QUORUM)
+    assert grounds(policies=(str(home / "mine.yaml"),)).people.by_name == {}
+    with pytest.raises(ConfigError, match="nobody is called 'alice'"):
+        grounds(policies=(str(home / "mine.yaml"),), enforce=True)
+
+
+def test_a_gate_that_runs_takes_up_that_somebody_is_gone(home, caplog):
+    (home / "mine.yaml").write_text(QUORUM)
+    found = grounds(policies=(str(home / "mine.yaml"),), enforce=True, running=True)
+    assert found.people.by_name == {}
+    assert "nobody is called 'alice'" in caplog.text
