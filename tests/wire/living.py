@@ -17,7 +17,7 @@ from wire.upstreams import Upstream
 from outgate.app import switching
 from outgate.app.gates import ask
 from outgate.app.grounds import grounds
-from outgate.app.live import Live
+from outgate.app.live import Live, doors_of
 from outgate.app.parts import Parts
 from outgate.ca.authority import Authority, make_authority
 from outgate.intake.agents import Agent
@@ -50,6 +50,8 @@ class Living:
     folder: Path
     key: str
     """alice's public key."""
+    more: str = ""
+    """More settings."""
     hosts: dict[str, int] = field(default_factory=dict)
     upstreams: list[Upstream] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -77,7 +79,7 @@ class Living:
         )
         (self.folder / "config.yaml").write_text(
             f"outgate: settings/v1alpha\npolicy: {self.policy}\npeople: people.yaml\nagents: agents.yaml\nhold: 60 s\n"
-            f"destinations:\n{rows}"
+            f"{self.more}destinations:\n{rows}"
         )
 
     async def upstream(self, host: str, *alpn: str) -> Upstream:
@@ -96,7 +98,9 @@ class Living:
         self.authority = make_authority(datetime.now(UTC))
         self.parts = Parts(found=found, key=receipts_key(found.state), metrics=Metrics(), agents=found.agents)
         await self.parts.build(self.stack, self.authority)
-        self.live = await self.stack.enter_async_context(Live(self.parts, kind="serve", read=read))
+        self.live = await self.stack.enter_async_context(
+            Live(self.parts, kind="serve", read=read, doors=doors_of(found.settings))
+        )
         for agent in (CODER, MAILER):
             self.ports[agent.id] = await self.parts.engine.listen("127.0.0.1", 0, agent)
         self.ports[""] = await self.parts.engine.listen("127.0.0.1", 0, None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 
 import pytest
 from signed import Signer
+from wire.clients import Wire
 from wire.living import Living, endless, waits
 
 from outgate.halt import Scope
@@ -191,3 +193,29 @@ async def test_two_gates_of_one_state_both_cut_and_both_confirm(gate, tmp_path_f
         assert [(gate.cut, gate.wrong) for gate in thrown.gates] == [(1, ""), (1, "")]
         await asyncio.gather(one.rest(), two.rest())
     await second.end()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]"])
+async def test_no_request_reaches_the_operators_door(gate, host, free_port):
+    token = gate.folder / "token"
+    token.write_text("0123456789abcdef-a-token")
+    token.chmod(0o600)
+    gate.more = f"admin: 127.0.0.1:{free_port}\nadmin_token_file: token\n"
+    await gate.upstream("api.test")
+    await gate.start()
+    async with await Wire.to(gate.ports["coder"]) as client:
+        headers = f"Host: {host}:{free_port}\r\nAuthorization: Bearer 0123456789abcdef-a-token"
+        await client.send(f"GET http://{host}:{free_port}/status HTTP/1.1\r\n{headers}\r\n\r\n")
+        assert (await client.answer()).status in {400, 403}
+    async with await Wire.to(free_port) as operator:
+        await operator.send(f"GET /status HTTP/1.1\r\nHost: gate\r\nAuthorization: Bearer {token.read_text()}\r\n\r\n")
+        said = json.loads((await operator.answer()).body)
+    assert said["gate"] == gate.parts.journal.writer
+    assert said["agents"][0]["answers"] == {"block": 1}
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
