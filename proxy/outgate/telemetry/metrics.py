@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
+from outgate.policy.effect import Mode
 from outgate.policy.limits import Hold
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Metrics:
         self._would = self._counter(
             "outgate_rule_would", "Requests that a rule would have stopped, were it enforced.", "rule", "effect"
         )
+        self._stopped = self._counter("outgate_rule_stopped", "Requests that an enforced rule stopped.", "rule", "effect")
         self._outcomes = self._counter(
             "outgate_outcomes",
             "What became of requests that were let out; 'status' is the upstream's class of status.",
@@ -177,6 +179,8 @@ class Metrics:
         self._stages.labels("decide").observe(seconds)
         if decision.approval and decision.lets_out:
             self.approval("used")
+        for rule, effect in sorted(_did_stop(decision)):
+            self._stopped.labels(self._rule(rule), effect).inc()
         if decision.would > decision.answer:
             for rule, effect in sorted(_would_stop(decision)):
                 self._would.labels(self._rule(rule), effect).inc()
@@ -343,6 +347,16 @@ def _number(about: Mapping[str, Json], key: str, otherwise: int) -> int:
     """How many there were, where the record says so; repeated events are one."""
     said = about.get(key)
     return said if isinstance(said, int) and said >= 0 else otherwise
+
+
+def _did_stop(decision: Decision) -> set[tuple[str, str]]:
+    """The rules, each once, that made an answer which restricts."""
+    return {
+        (match.rule, str(match.effect))
+        for verdict in decision.verdicts
+        for match in verdict.matches
+        if match.effect is decision.answer and match.effect.restricts and match.mode is Mode.ENFORCE
+    }
 
 
 def _would_stop(decision: Decision) -> set[tuple[str, str]]:

@@ -59,6 +59,15 @@ def test_a_rule_that_did_stop_a_request_only_would_have_no_more():
     assert samples(metrics, "outgate_rule_would_total") == {}
 
 
+def test_rules_that_did_stop_a_request_are_named_once_each_and_others_not():
+    metrics = Metrics()
+    enforced = [match(rule, Effect.BLOCK, Mode.ENFORCE) for rule in ("no-deletes", "no-deletes", "no-secrets")]
+    weaker, observed = match("ask", Effect.ESCALATE, Mode.ENFORCE), match("tried", Effect.BLOCK)
+    metrics.decided("coder", decision(Effect.BLOCK, Effect.BLOCK, *enforced, weaker, observed), 0.1)
+    metrics.decided("coder", decision(Effect.ALLOW, Effect.ALLOW, match("reads", Effect.ALLOW, Mode.ENFORCE)), 0.1)
+    assert samples(metrics, "outgate_rule_stopped_total") == {("block", "no-deletes"): 1, ("block", "no-secrets"): 1}
+
+
 def test_an_outcome_is_counted_with_its_class_of_status():
     metrics = Metrics()
     for status in (200, 204, 503, None, 999):
