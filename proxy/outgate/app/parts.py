@@ -10,6 +10,7 @@ from outgate.app.clock import SystemClock
 from outgate.app.grounds import entropy
 from outgate.app.mocks import Sandbox
 from outgate.app.notifying import notifier
+from outgate.app.recording import Recorder
 from outgate.app.status import Seen
 from outgate.gate import Gate, Ground
 from outgate.net.lookup import Lookup
@@ -66,6 +67,7 @@ class Parts:
     switch: SwitchFile = field(init=False)
     resolver: SystemResolver = field(init=False)
     mocks: Sandbox = field(init=False)
+    recorder: Recorder = field(init=False)
     asked: Asked = field(init=False)
     notifier: Notifier = field(init=False)
     gate: Gate = field(init=False)
@@ -138,6 +140,8 @@ class Parts:
             key=entropy(32).hex(),
         )
         stack.callback(self.mocks.close)
+        self.recorder = Recorder(self.found.state, catalog=lambda: self.found.catalog, clock=self.clock, alarm=self.alarm)
+        stack.callback(self.recorder.close)
 
     def _tell_people(self, stack: AsyncExitStack) -> None:
         """Who is told of approvals, and who counts what becomes of them."""
@@ -185,6 +189,7 @@ class Parts:
                 credentials=self._credentials,
                 unreached=self.resolver.failed,
                 untrusted=lambda _host: self.metrics.untrusted("upstream"),
+                recorder=self.recorder.tap,
             ),
             alarm=self.alarm,
             limits=replace(Limits(), body=self.found.settings.body_limit),

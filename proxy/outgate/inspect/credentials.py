@@ -49,6 +49,19 @@ _QUERY_NAMES = frozenset(
 )
 """By convention, and in addresses that were signed for whoever holds them. `page_token` and the like are none."""
 
+_FIELD_NAMES = frozenset(name.replace("-", "_") for name in _QUERY_NAMES)
+_FIELD_ENDINGS = (
+    "_secret",
+    "_password",
+    "_api_key",
+    "_access_token",
+    "_refresh_token",
+    "_private_key",
+    "_secret_key",
+    "_auth_token",
+)
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.")
 _SCHEME = re.compile(r"\s*(?:basic|bearer|token|apikey|api-key|negotiate|digest|dpop|aws4-[a-z0-9-]+)\s+\S", re.IGNORECASE)
 _SUBPROTOCOL = re.compile(r"(?:bearer|api-?key|token|authorization)\b", re.IGNORECASE)
@@ -67,6 +80,12 @@ def without_credentials(request: Request, catalog: Catalog) -> Request:
     headers = tuple((name, value) for name, value in request.headers if not _lets_in(name, value, auth))
     path = _plain_path(request, catalog.at(request.authority).rest)
     return replace(request, headers=headers, path=path, query=_plain_query(request.query, auth))
+
+
+def is_credential_name(name: str) -> bool:
+    """Whether a field or a parameter of this name is for getting in, by convention: `client_secret`, `accessToken`."""
+    plain = _HUMP.sub("_", name).lower().replace("-", "_")
+    return plain in _FIELD_NAMES or plain.endswith(_FIELD_ENDINGS)
 
 
 def _lets_in(name: str, value: str, auth: Auth | None) -> bool:

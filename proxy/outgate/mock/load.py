@@ -29,6 +29,8 @@ _LIST = frozenset({"page"})
 def load(documents: Sequence[Document]) -> Book:
     """Read the files of one service; what a later one says of a route, a collection or a case replaces what an earlier one says.
 
+    Where all that a later one says of a route has conditions, the earlier answers where they don't hold.
+
     Raises ConfigError with every problem.
     """
     found = [problem for document in documents for problem in problems(FORM, document)]
@@ -101,7 +103,8 @@ class _File:
             if not answer.conditions:
                 self.say(("answers", number), f"nothing after this is ever answered to '{' '.join(route)}', add `if`")
         check: Router[Route] = Router()
-        made = Route(captures=variables(route[1]), answers=tuple(answer for answer, _ in answers))
+        earlier = merged.routes[route].answers if route in merged.routes and answers[-1][0].conditions else ()
+        made = Route(captures=variables(route[1]), answers=(*(answer for answer, _ in answers), *earlier))
         try:
             for method, path in {**merged.routes, route: made}:
                 check.add(method, path, made)
