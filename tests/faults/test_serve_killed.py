@@ -1,0 +1,251 @@
+"""A server that is killed under load at random points, again and again: what it promised before holds after."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+from collections import Counter, defaultdict
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from faults.served import AGENTS, GONE, Always, World, proves, signing
+
+from outgate.stores.desk_sqlite import SqliteDesk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from faults.served import Client, LetOut, Server
+    from wire.upstreams import Turn
+
+A_DAY, FREE_A_DAY = 60, 10
+BURST, EACH = 5, timedelta(milliseconds=50)
+RULES = (
+    f'{{id: rate, match: {{resource: "*/rate/*"}}, limit: 1200/min, burst: {BURST}, effect: throttle}}',
+    f'{{id: quota, match: {{resource: "*/quota/*"}}, limit: {A_DAY}/day, effect: throttle}}',
+    f'{{id: over, match: {{resource: "*/over/*"}}, limit: {FREE_A_DAY}/day, effect: escalate, to: ops}}',
+    '{id: one, match: {resource: "*/one/*"}, effect: escalate, to: ops}',
+    '{id: two, match: {resource: "*/two/*"}, effect: escalate, to: both}',
+    '{id: play, match: {resource: "*/play/*"}, effect: sandbox}',
+)
+NEEDS = {"one": 1, "two": 2, "over": 1}
+ONCE, UNTIL_DONE = ("rate", "rate", "quota", "play", "free", "free"), tuple(NEEDS)
+HALTED = "helper"
+CLIENTS = 3
+"""Of each agent."""
+STARTING = 1.0
+"""Seconds that a start takes, about."""
+
+
+@dataclass
+class Load:
+    """Agents that never stop asking. What people must approve, all clients of an agent ask for together, until it is done."""
+
+    world: World
+    server: Server
+    seed: int
+    answered: Counter[tuple[str, int]] = field(default_factory=Counter)
+    broken: int = 0
+    _numbers: Counter[str] = field(default_factory=Counter)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(self._ask_on(agent, number)) for agent in AGENTS for number in range(CLIENTS)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [one for one in ended if not isinstance(one, asyncio.CancelledError)] == []
+
+    async def _ask_on(self, agent: str, number: int) -> None:
+        choice = random.Random(f"{self.seed} {agent} {number}")
+        async with self.server.client(agent) as client:
+            while True:
+                try:
+                    await self._ask(client, choice.choice(ONCE + UNTIL_DONE), secure=choice.random() < 0.5)
+                except GONE:
+                    self.broken += 1
+                    await asyncio.sleep(0.02)
+
+    async def _ask(self, client: Client, kind: str, *, secure: bool) -> None:
+        name = f"/{kind}/{client.agent}"
+        if kind in ONCE:
+            self._numbers[name] += 1
+        number = self._numbers[name]
+        status = await client.status(f"{name}/{number}", method="POST", body=b"{}", secure=secure, wait=2)
+        self.answered[kind, status] += 1
+        if kind in UNTIL_DONE and status == 200 and self._numbers[name] == number:
+            self._numbers[name] += 1
+
+
+def unevenly(seed: int) -> Always:
+    """Some answers come at once, some late, some in pieces: a death finds requests at every stage."""
+    choice = random.Random(seed)
+
+    async def answer(turn: Turn) -> None:
+        await asyncio.sleep(choice.choice((0, 0, 0.01, 0.05)))
+        size = choice.choice((2, 20_000))
+        await turn.head(200, [("content-length", str(size))])
+        await turn.send(b"x" * (size // 2))
+        await asyncio.sleep(choice.choice((0, 0, 0.02)))
+        await turn.send(b"x" * (size - size // 2))
+        await turn.end()
+
+    return Always(answer)
+
+
+@pytest.mark.parametrize("kills", [pytest.param(10), pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+async def test_however_often_it_is_killed_under_load_what_it_promised_holds(tmp_path: Path, kills: int) -> None:
+    seed = time.time_ns() & 0xFFFFFFFF
+    print(f"seed {seed}")
+    choice = random.Random(seed)
+    async with World(tmp_path, RULES) as world:
+        world.plain.answers, world.secure.answers = unevenly(seed), unevenly(seed + 1)
+        server = await world.server().start()
+        await world.trusted()
+        load = Load(world, server, seed)
+        deaths = Deaths(server, choice)
+        began = time.monotonic()
+        async with signing(world), load.running():
+            await deaths.until(kills // 2)
+            await halt(world)
+            await deaths.until(kills)
+        took = time.monotonic() - began
+        print(f"{kills / took * 60:.0f} kills a minute, ready in {deaths.started:.2f} s (median); {load.answered}")
+        await still_halted(world, server)
+        await used_up(server)
+        assert await server.stop() == 0, server.said
+        holds(world, await proves(world))
+        await signed_by_enough(world)
+        nothing_stale(world)
+
+
+@dataclass
+class Deaths:
+    """Kills it, starts it again, and leaves it serving. Every other time it dies once more before it is ready: for example
+    while it closes the log of the one before."""
+
+    server: Server
+    choice: random.Random
+    many: int = 0
+    starts: list[float] = field(default_factory=list)
+
+    @property
+    def started(self) -> float:
+        return statistics.median(self.starts)
+
+    async def until(self, many: int) -> None:
+        while self.many < many:
+            await self._after(self.choice.uniform(0.02, 1.0))
+            if self.many < many and self.choice.random() < 0.5:
+                await self.server.begin()
+                await self._after(self.choice.uniform(0.3, 1.2) * STARTING)
+            began = time.monotonic()
+            await self.server.start()
+            self.starts.append(time.monotonic() - began)
+
+    async def _after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self.server.kill()
+        self.many += 1
+
+
+# the switch
+
+
+async def halt(world: World) -> None:
+    """Halt one of the agents, in the middle of its requests; from then on nothing of it arrives anywhere."""
+    code, said = await world.outgate("halt", HALTED, "--why", "tried in a test")
+    assert code == 0, said
+    world.halted_at = len(of_halted(world))
+
+
+def of_halted(world: World) -> list[str]:
+    return [path for path, _ in world.seen() if path.split("/")[2] == HALTED]
+
+
+async def still_halted(world: World, server: Server) -> None:
+    assert len(of_halted(world)) == world.halted_at, "something of a halted agent arrived"
+    async with server.client(HALTED) as client, server.client(AGENTS[0]) as other:
+        answer = await client.ask(f"/free/{HALTED}/halted")
+        assert (answer.status, answer.header("outgate-decision")) == (403, "block")
+        assert await other.status(f"/free/{AGENTS[0]}/others") == 200
+        code, said = await world.outgate("resume", HALTED)
+        assert code == 0, said
+        assert await client.status(f"/free/{HALTED}/resumed") == 200
+
+
+# limits
+
+
+async def used_up(server: Server) -> None:
+    """Whatever was left of the day's quota is used now: what was forgotten in a death would be one too many."""
+    for agent in AGENTS:
+        async with server.client(agent) as client:
+            statuses = {await client.status(f"/quota/{agent}/last-{number}") for number in range(A_DAY + 1)}
+            assert 429 in statuses
+
+
+def holds(world: World, record: list[LetOut]) -> None:
+    """What the upstreams saw keeps to every limit, and to what people approved."""
+    at = {one.sent: one.at for one in record if one.may_have_left}
+    by_kind: dict[tuple[str, str], list[LetOut]] = defaultdict(list)
+    for one in record:
+        if one.may_have_left:
+            by_kind[one.path.split("/")[1], one.agent].append(one)
+    days: Counter[tuple[str, object]] = Counter()
+    for path, digest in world.seen():
+        if path.startswith("/quota/"):
+            days[path.split("/")[2], at[digest].date()] += 1
+    assert days
+    assert max(days.values()) <= A_DAY
+    for agent in AGENTS:
+        evenly(sorted(one.at for one in by_kind["rate", agent]))
+        free = Counter(one.at.date() for one in by_kind["over", agent] if not one.used)
+        assert free
+        assert max(free.values()) <= FREE_A_DAY
+        assert all(one.used for kind in ("one", "two") for one in by_kind[kind, agent])
+    kinds = Counter(one.path.split("/")[1] for one in record)
+    assert {"play", "one", "two", "over", "rate"} <= kinds.keys()
+    assert not world.paths("/play/")
+    assert {one.results for one in record if one.path.startswith("/play/")} <= {
+        ("mocked",),
+        ("unknown",),
+        ("refused",),
+        ("abandoned",),
+    }
+    assert sum(one.results == ("unknown",) for one in record) > 0, "no death found anything under way"
+
+
+def evenly(times: list) -> None:
+    """In any time, a burst and what became free meanwhile; receipts count milliseconds."""
+    assert len(times) > BURST
+    for first, begin in enumerate(times):
+        for last in range(first + BURST, len(times)):
+            room = BURST + (times[last] - begin + timedelta(milliseconds=1)) / EACH
+            assert last - first + 1 <= room, f"{last - first + 1} within {times[last] - begin}"
+
+
+async def signed_by_enough(world: World) -> None:
+    """Whatever was used, enough people had signed."""
+    desk = SqliteDesk.open(world.state / "desk.sqlite")
+    used = [one for one in await desk.recent(100_000) if one.used]
+    await desk.close()
+    assert used
+    for one in used:
+        assert len(one.votes) >= one.panels[0].need
+    assert {one.panels[0].need for one in used} == {1, 2}
+
+
+def nothing_stale(world: World) -> None:
+    """The dead left nothing behind that grows."""
+    assert list((world.state / "gates").iterdir()) == []
+    assert not (world.folder / "admin-0.sock").exists()
