@@ -6,16 +6,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from gated import DELETE, GITHUB, NEWCOMERS, NO_SECRETS, World
 from policies import GET, NOON, action, policy, pounds, written
 from recorded import Record
 
 from outgate.actions.action import Access, Action, Confidence, Tier
+from outgate.admission import Admitted
 from outgate.analysis.replay import MOST_EXAMPLES, replay
+from outgate.halt import Halt, Halts, Scope
 from outgate.inspect.usage import Usage
-from outgate.intake.request import UnreadBody
+from outgate.intake.request import UnreadBody, WholeBody
 from outgate.policy.effect import Effect
 from outgate.policy.load import load
-from outgate.receipts.receipt import Result, event_body
+from outgate.receipts.receipt import Outcome, Result, event_body
 from outgate.stores.catalog_files import load_catalog
 from outgate.stores.memory import MemoryLedger
 
@@ -254,3 +257,35 @@ async def test_a_sum_of_money_that_is_not_all_there_is_not_guessed():
     many = action("payments.create_payment", params={f"p{n}": "x" for n in range(40)})
     assert (await replayed(record(many), rules)).lost == {"rule spend reads an amount, which the receipt does not hold": 1}
     assert (await replayed(record(PAY), rules)).matrix == {(ALLOW, ESCALATE): 1}
+
+
+# what a gate writes
+
+
+RULES = f"""
+{NEWCOMERS}
+{NO_SECRETS}
+- {{id: writes, match: {{access: write}}, effect: escalate}}
+- {{id: slow, match: {{service: github}}, limit: 3/min, effect: throttle}}
+"""
+
+
+async def test_what_a_gate_recorded_comes_out_as_it_did():
+    world = World(RULES)
+    for line in (GITHUB, DELETE, "POST https://api.github.com/repos/acme/site/issues", GITHUB, GITHUB, GITHUB, GITHUB):
+        admission = await world.ask(line, WholeBody(b"{}") if line.startswith("POST") else None)
+        if isinstance(admission, Admitted):
+            world.gate.conclude(admission, Outcome(result=Result.EXECUTED, status=200))
+    report = await replay(world.receipts, world.policy, MemoryLedger())
+    assert (report.decisions, report.replayed, report.lost) == (7, 7, {})
+    assert report.changes == {}
+    assert {before for before, _ in report.matrix} == {ALLOW, THROTTLE, ESCALATE, BLOCK}
+
+
+async def test_a_halt_and_what_can_not_be_read_are_nobodys_policy():
+    world = World(RULES)
+    await world.ask("GET https://api.github.com/a\x00b")
+    world.switch.halts = Halts((Halt(scope=Scope.ALL),))
+    await world.ask(GITHUB)
+    report = await replay(world.receipts, world.policy, MemoryLedger())
+    assert report.fixed == {"halted": 1, "unreadable": 1}
