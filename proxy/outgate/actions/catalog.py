@@ -163,6 +163,11 @@ class Catalog:
         """Names of services, sorted. `http` is what no service file knows."""
         return tuple(sorted({GENERIC, *self._services}))
 
+    def hosts(self, service: str) -> tuple[str, ...]:
+        """The patterns of the hosts of a service; none where it is not known."""
+        known = self._services.get(service)
+        return () if known is None else known.hosts
+
     def operations(self) -> tuple[Operation, ...]:
         """Every operation."""
         return self._operations

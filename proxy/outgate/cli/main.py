@@ -28,6 +28,7 @@ COMMANDS = {
     "people": "Say who may approve, and with which keys.",
     "verify": "Check a log: chain, signatures, completeness.",
     "explain": "Say what a request is, and what the policy would answer.",
+    "mock": "See, check and try what answers in the sandbox; record answers for it.",
     "policy": "Check, test and suggest policies.",
 }
 """Name to one line of help. `outgate.cli.<name>` has `app`, a `typer.Typer`."""
