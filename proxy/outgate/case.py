@@ -7,34 +7,38 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
+from outgate.admission import Admitted
 from outgate.answer.refuse import Circumstances
 from outgate.answer.reply import Asked, LimitState
 from outgate.approvals.approval import State
 from outgate.digest import canonical, sha256
 from outgate.inspect.credentials import without_credentials
 from outgate.inspect.provenance import provenance
-from outgate.intake.request import UnreadBody
+from outgate.intake.request import NoBody, UnreadBody
+from outgate.policy.decide import reads_answer
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.limits import COUNT, TOKENS, Hold
 from outgate.ports import Reserved
 from outgate.receipts.receipt import Result, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from outgate.admission import Ground
     from outgate.approvals.approval import Approval, Panel
     from outgate.approvals.quorum import Standing
     from outgate.digest import Json
+    from outgate.intake.agents import Agent
     from outgate.intake.request import Body, Request
     from outgate.policy.decision import Decision
     from outgate.policy.facts import Facts
     from outgate.policy.limits import Charge
     from outgate.policy.rule import Mock
-    from outgate.ports import MockWay, Over
+    from outgate.ports import MockWay, Over, Pin
     from outgate.receipts.receipt import Outcome
 
 OWN_HOST = "outgate.internal"
@@ -67,6 +71,7 @@ class Case:
     approval: Approval | None = None
     standing: Standing | None = None
     used: bool = False
+    recorded: bool = False
 
     @property
     def services(self) -> frozenset[str]:
@@ -180,6 +185,31 @@ def to_mock(case: Case, way: MockWay) -> Request:
         port=way.port,
         path=way.prefix + bare.path,
         headers=(*bare.headers, *provenance(case.request, case.facts.agent, actions), *way.headers),
+    )
+
+
+def admission_of(case: Case, agent: Agent, pin: Pin | None, mock: tuple[str, MockWay] | None) -> Callable[..., Admitted]:
+    """An admission that waits for its receipt."""
+    decision, reads = case.decision, False
+    if mock is None:
+        assert pin is not None
+        request, where, mocked = case.request, pin, ""
+        reads = reads_answer(case.ground.policy, decision, case.facts)
+    else:
+        mocked, way = mock
+        request, where = to_mock(case, way), way.pin
+    return partial(
+        Admitted,
+        request=request,
+        agent=agent,
+        decision=decision,
+        pin=where,
+        mocked=mocked,
+        approval=decision.approval,
+        reserved=case.reserved,
+        usage=counts_usage(case.reserved),
+        facts=replace(case.facts, request=replace(case.request, body=NoBody())) if reads else None,
+        ground=case.ground if reads else None,
     )
 
 

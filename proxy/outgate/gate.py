@@ -17,23 +17,22 @@ from outgate.case import (
     OWN_HOST,
     Case,
     Patience,
+    admission_of,
     asked_about,
     charges_of,
     chosen_mock,
     circumstances,
-    counts_usage,
     delay_of,
     free_again,
     restricting,
-    to_mock,
     used_of,
 )
 from outgate.inspect.secrets import classes_of
 from outgate.intake.reading import read
-from outgate.intake.request import Body, NoBody, RawRequest, Request, Unreadable, UnreadBody
+from outgate.intake.request import Body, RawRequest, Request, Unreadable, UnreadBody
 from outgate.owed import Owed
 from outgate.policy.answered import answered_of
-from outgate.policy.decide import decide, decide_answer, raised, reads_answer
+from outgate.policy.decide import decide, decide_answer, raised
 from outgate.policy.decision import Decision, Reason, refusal
 from outgate.policy.effect import Effect
 from outgate.policy.facts import Facts
@@ -63,6 +62,7 @@ WITHHELD = "It happened, and its answer is withheld because it could not be chec
 HOLD = timedelta(seconds=4)
 """How long a request waits for people before it is told to come back: most clients give up after five seconds."""
 _NOTHING_DONE: Final = frozenset({Result.REFUSED, Result.ABANDONED})
+_WAITS: Final = frozenset({Effect.THROTTLE, Effect.ESCALATE})
 _MAY_LEAVE: Final = frozenset({Effect.ALLOW, Effect.SANDBOX})
 
 
@@ -198,12 +198,19 @@ class Gate:
             try:
                 again = await self._waited(case, opening, patience)
                 admission = None if again else await self._carried_out(case, opening, body)
-            except BaseException:
+            except BaseException as error:
                 self._give_back(case)
+                if isinstance(error, asyncio.CancelledError) and case.decision.answer in _WAITS and not case.recorded:
+                    self._given_up(case)
                 raise
             if admission is not None:
                 return admission
             self._give_back(case)
+
+    def _given_up(self, case: Case) -> None:
+        """Who asked did not wait for people, or for a limit: what was decided until then is on record all the same."""
+        with self._owed.alarmed("recording a refusal"):
+            self._owed.receipt(self._journal.append(self._receipt(case, None, None)))
 
     async def _judged(self, opening: Opening, request: Request, body: Body) -> Case:
         """What the answer is now: by the switch, the policy, the limits, and what people signed."""
@@ -235,11 +242,11 @@ class Gate:
                 return None
         if leaves and (case.ground is not self._ground or self._switch.halted(opening.agent, case.services)):
             return None
-        owed = self._journal.append(self._receipt(case, pin, mock))
+        owed, case.recorded = self._journal.append(self._receipt(case, pin, mock)), True
         if not leaves:
             self._give_back(case)
             return self._refused(opening, case.decision, await owed, circumstances(case, body, self._clock.now()))
-        return await self._let_out(case, opening, _admitted(case, opening, pin, mock), owed)
+        return await self._let_out(case, opening, admission_of(case, opening.agent, pin, mock), owed)
 
     async def _let_out(self, case: Case, opening: Opening, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> Admission:
         """Wait for the receipt. Who asked may be cancelled meanwhile: the journal writes on, and an outcome is owed."""
@@ -420,28 +427,3 @@ def _barred(decision: Decision, way: Pin | NoWay, *, enforced: bool) -> Decision
     if way.pin is None or way.always or enforced:
         return refusal(way.reason, way.tell, why=way.why, verdicts=decision.verdicts)
     return replace(decision, would=Effect.BLOCK, why=way.why)
-
-
-def _admitted(case: Case, opening: Opening, pin: Pin | None, mock: tuple[str, MockWay] | None) -> Callable[..., Admitted]:
-    """An admission that waits for its receipt."""
-    decision, reads = case.decision, False
-    if mock is None:
-        assert pin is not None
-        request, where, mocked = case.request, pin, ""
-        reads = reads_answer(case.ground.policy, decision, case.facts)
-    else:
-        mocked, way = mock
-        request, where = to_mock(case, way), way.pin
-    return partial(
-        Admitted,
-        request=request,
-        agent=opening.agent,
-        decision=decision,
-        pin=where,
-        mocked=mocked,
-        approval=decision.approval,
-        reserved=case.reserved,
-        usage=counts_usage(case.reserved),
-        facts=replace(case.facts, request=replace(case.request, body=NoBody())) if reads else None,
-        ground=case.ground if reads else None,
-    )

@@ -46,10 +46,10 @@ async def test_no_more_than_fifty_of_one_agent_are_held():
     assert it.tally.waits == [("one", "held")] * 50
 
 
-async def test_who_is_cancelled_while_held_leaves_nothing_behind():
+async def test_who_is_cancelled_while_held_leaves_a_decision_on_record_and_nothing_else():
     it = world()
     (task,) = await held(it, 1, Agent(id="one"))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert [receipt["type"] for receipt in it.receipts] == ["approval-asked"]
+    assert [receipt["type"] for receipt in it.receipts] == ["approval-asked", "decision"]
     assert asyncio.all_tasks() == {asyncio.current_task()}
