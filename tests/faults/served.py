@@ -289,11 +289,16 @@ def free_port() -> int:
 
 
 async def sign(world: World, approval: Approval, *signers: Signer) -> None:
-    """Have these people approve it, as their own programs do."""
+    """Have these people approve it."""
+    for signer in signers:
+        await vote(world, approval, signer)
+
+
+async def vote(world: World, approval: Approval, signer: Signer, *, deny: bool = False, why: str = "") -> None:
+    """Have somebody say yes or no, as a program of theirs does."""
     desk = SqliteDesk.open(world.state / "desk.sqlite")
     try:
-        for signer in signers:
-            await desk.vote(approval.id, signer.vote(approval, datetime.now(UTC)))
+        await desk.vote(approval.id, signer.vote(approval, datetime.now(UTC), deny=deny, why=why))
     finally:
         await desk.close()
 

@@ -126,6 +126,7 @@ async def test_however_often_it_is_killed_under_load_what_it_promised_holds(tmp_
         holds(world, await proves(world))
         await signed_by_enough(world)
         nothing_stale(world)
+        assert world.alarms() == []
 
 
 @dataclass
