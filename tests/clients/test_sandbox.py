@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from clients.under_gate import AGENTS, PYTHON
+import subprocess
+
+from clients.under_gate import AGENTS, OUTGATE, PYTHON
 
 SAID = "This is an answer from a sandbox: no model was asked."
 
@@ -42,3 +44,35 @@ def test_an_agent_gets_on_in_the_sandbox_and_nobody_outside_sees_it(gate):
     assert came["with_urllib"] == {"issue": [1, "closed", "Fix it"], "slack": True, "mail": 202, "thing": "bob", "other": 404}
     assert {one.result for one in gate.decisions()} == {"mocked"}
     assert not gate.services.seen
+
+
+ASK = """
+import openai
+asked = [{"role": "user", "content": "Count."}]
+print(openai.OpenAI(api_key="not-a-key").chat.completions.create(model="gpt-4o-mini", messages=asked).model_dump_json())
+"""
+
+
+def test_what_was_recorded_outside_is_answered_in_the_sandbox(gate, work):
+    def mock(*words):
+        command = [str(OUTGATE), "mock", *words]
+        return subprocess.run(command, env=gate.env(), capture_output=True, text=True, check=True, cwd=gate.folder).stdout
+
+    mock("record", "--service", "openai", "--out", "kept")
+    outside = gate.run(PYTHON, "-c", ASK, options=("--policy", gate.policy()))
+    assert outside.code == 0, outside.stderr
+    assert mock("record", "--stop") == "Recording has ended.\n"
+    kept = gate.folder / "kept" / "openai.yaml"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert "not-a-key" not in kept.read_text()
+    assert "ok. openai" in mock("check", str(kept))
+    (seen,) = gate.services.seen
+    assert seen.line == "POST api.openai.com/v1/chat/completions"
+    gate.settings["mocks"] = str(kept)
+    policy = gate.policy("{id: play, match: {service: openai}, effect: sandbox}")
+    policy.write_text(policy.read_text() + "mocks: {default: {answers: canned}}\n")
+    inside = gate.run(PYTHON, "-c", ASK, options=("--policy", policy))
+    assert inside.code == 0, inside.stderr
+    assert inside.lines == outside.lines
+    assert [one.result for one in gate.decisions()] == ["executed", "mocked"]
+    assert len(gate.services.seen) == 1

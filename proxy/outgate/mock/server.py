@@ -38,6 +38,7 @@ _IDLE, _SLOW = 600.0, 60.0
 """Seconds between requests, and for the next piece of one: the gate closes first, so that it never sends into a closed one."""
 _HEAD = 256 * 2**10
 _PAUSE = 0.2
+_BODILESS = frozenset({204, 304})
 
 
 class MockServer:
@@ -230,12 +231,15 @@ class _Talk:
 
     async def send(self, answer: Answer, method: bytes, *, last: bool = False) -> None:
         """Send an answer; each piece of a stream by itself."""
-        headers = [(name, value) for name, value in answer.headers if value or name != "content-type"]
-        headers.append(("content-length", str(answer.size)) if len(answer.pieces) < 2 else ("transfer-encoding", "chunked"))
+        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers if value]
+        if len(answer.pieces) > 1:
+            headers.append((b"transfer-encoding", b"chunked"))
+        elif answer.status not in _BODILESS:
+            headers.append((b"content-length", b"%d" % answer.size))
         if last:
-            headers.append(("connection", "close"))
+            headers.append((b"connection", b"close"))
         await self._write(self.http.send(h11.Response(status_code=answer.status, headers=headers, reason=b"")))
-        if method != b"HEAD" and answer.status not in {204, 304}:
+        if method != b"HEAD" and answer.status not in _BODILESS:
             for piece in answer.pieces:
                 await self._write(self.http.send(h11.Data(data=piece)))
         await self._write(self.http.send(h11.EndOfMessage()))

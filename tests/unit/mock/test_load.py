@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,11 @@ def test_what_is_shipped_is_sound_and_named_by_its_file(service):
     documents = mock_files()[service]
     assert [Path(document.source).stem for document in documents] == [service]
     assert load(documents).listed
+
+
+def test_the_example_of_the_document_is_sound():
+    from outgate.stores.shipped import shipped
+
+    blocks = re.findall(r"^```yaml\n(.*?)^```", shipped("rules", "mocks", "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (text,) = [block for block in blocks if "mocks/v1alpha" in block]
+    assert load([parse(text, "README.md")]).service == "shop"

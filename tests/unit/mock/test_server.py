@@ -90,6 +90,13 @@ def test_a_stream_comes_in_its_pieces(server):
     assert b"9\r\ndata: 1\n\n\r\n9\r\ndata: 2\n\n\r\n0\r\n\r\n" in content
 
 
+def test_an_odd_header_that_was_kept_comes_back_as_it_came(server):
+    s3 = {"service": "aws", "outgate_mocked": "https://s3.amazonaws.com"}
+    assert ask(server, "PUT", "/b/k", b"x", content_type="text/\x80\xff", **s3)[0].status == 200
+    answer, body = ask(server, "GET", "/b/k", **s3)
+    assert (answer.headers["content-type"], body) == ("text/\x80\xff", b"x")
+
+
 def test_a_body_in_pieces_is_read(server):
     _, body = ask(server, "POST", "/things", iter([b'{"a"', b": 7}"]), content_type="application/json")
     assert json.loads(body)["a"] == 7
