@@ -194,9 +194,10 @@ class Gate:
         if reading.host == OWN_HOST:
             return Told(reply=await self._asking.status(opening.agent, reading, self._ground.people, self._clock.now()))
         while True:
+            signal = self._waiting.signal
             case = await self._judged(opening, reading, body)
             try:
-                again = await self._waited(case, opening, patience)
+                again = await self._waited(case, opening, patience, signal)
                 admission = None if again else await self._carried_out(case, opening, body)
             except BaseException as error:
                 self._give_back(case)
@@ -314,17 +315,17 @@ class Gate:
 
     # waiting
 
-    async def _waited(self, case: Case, opening: Opening, patience: Patience) -> bool:
+    async def _waited(self, case: Case, opening: Opening, patience: Patience, signal: asyncio.Event) -> bool:
         """Whether it was worth waiting: then everything is decided again."""
         match case.decision.answer:
             case Effect.THROTTLE if (wait := delay_of(case, patience.delayed)) is not None:
-                return await self._waiting.for_limit(opening.agent, patience, wait)
+                return await self._waiting.for_limit(opening.agent, patience, wait, signal)
             case Effect.ESCALATE if case.digest and not case.denied:
                 if case.approval is None:
                     case.approval, new = await self._asking.ask(case)
                     if new:
                         await self.note("approval-asked", opening.agent, asked_about(case.approval, case))
-                return await self._waiting.for_people(opening.agent, patience, case.approval)
+                return await self._waiting.for_people(opening.agent, patience, case.approval, signal)
             case _:
                 return False
 

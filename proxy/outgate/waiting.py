@@ -10,7 +10,7 @@ from outgate.case import Patience, hold_of
 from outgate.intake.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable
     from datetime import timedelta
 
     from outgate.approvals.approval import Approval
@@ -49,25 +49,34 @@ class Waiting:
         again, self._again = self._again, asyncio.Event()
         again.set()
 
-    async def for_limit(self, agent: Agent, patience: Patience, seconds: float) -> bool:
+    @property
+    def signal(self) -> asyncio.Event:
+        """Set when everything is decided again. Taken before deciding, so that no change in between goes unheard."""
+        return self._again
+
+    async def for_limit(self, agent: Agent, patience: Patience, seconds: float, signal: asyncio.Event) -> bool:
         """Wait until a limit has room. False: it was not waited."""
         patience.delayed += seconds
-        return await self._counted("delayed", agent, patience, self._clock.sleep(seconds))
+        return await self._counted("delayed", agent, patience, lambda: _first(self._clock.sleep(seconds), signal.wait()))
 
-    async def for_people(self, agent: Agent, patience: Patience, approval: Approval) -> bool:
+    async def for_people(self, agent: Agent, patience: Patience, approval: Approval, signal: asyncio.Event) -> bool:
         """Wait until somebody says something, or the policy is another one. False: it was not waited."""
         left = patience.until - self._clock.monotonic()
-        return left > 0 and await self._counted("held", agent, patience, self._changed(approval, left, self._again))
+        if left <= 0:
+            return False
+        votes = len(approval.votes)
+        return await self._counted(
+            "held", agent, patience, lambda: _first(self._desk.changed(approval.id, votes, left), signal.wait())
+        )
 
-    async def _counted(self, why: str, agent: Agent, patience: Patience, waiting: Coroutine[None, None, None]) -> bool:
+    async def _counted(self, why: str, agent: Agent, patience: Patience, waiting: Callable[[], Awaitable[None]]) -> bool:
         counts = self._counts[why]
         if counts[agent.id] >= _AT_ONCE[why]:
-            waiting.close()
             return False
         began = self._clock.monotonic()
         counts[agent.id] += 1
         try:
-            await waiting
+            await waiting()
         finally:
             counts[agent.id] -= 1
             if not counts[agent.id]:
@@ -77,15 +86,14 @@ class Waiting:
             self._observer.waited(agent.id, why, waited)
         return True
 
-    async def _changed(self, approval: Approval, seconds: float, again: asyncio.Event) -> None:
-        tasks = {
-            asyncio.ensure_future(self._desk.changed(approval.id, len(approval.votes), seconds)),
-            asyncio.ensure_future(again.wait()),
-        }
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
+
+async def _first(*waiting: Awaitable[object]) -> None:
+    """Wait for one of them; give the others up."""
+    tasks = {asyncio.ensure_future(one) for one in waiting}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
