@@ -36,7 +36,7 @@ def installation(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 def names(environ: Mapping[str, str], *given: Path) -> tuple[Path, ...]:
     """Give the names by which people come to this program and to these paths: none may come to mean something else."""
-    return tuple(dict.fromkeys((*_launchers(environ), *_user_site(), *chain.from_iterable(map(_links, given)))))
+    return tuple(dict.fromkeys((*_launchers(environ), *_user_site(), *chain.from_iterable(map(links_on, given)))))
 
 
 def _interpreter() -> Iterator[Path]:
@@ -56,7 +56,7 @@ def _launchers(environ: Mapping[str, str]) -> Iterator[Path]:
     return (Path(folder, NAME) for folder in folders if os.access(folder, os.W_OK))
 
 
-def _links(path: Path) -> Iterator[Path]:
+def links_on(path: Path) -> Iterator[Path]:
     """The symbolic links that a path goes through."""
     waiting, seen = [Path(os.path.abspath(path))], set[Path]()  # noqa: PTH100  # resolving is what must not happen yet
     while waiting and len(seen) < _MOST_LINKS:

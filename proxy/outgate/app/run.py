@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import takewhile
@@ -19,6 +19,7 @@ from outgate.app.grounds import grounds
 from outgate.app.installation import installation, names
 from outgate.app.live import Live, doors_of
 from outgate.app.parts import Parts
+from outgate.app.untouched import check_untouched
 from outgate.ca.authority import make_authority
 from outgate.ca.trust import Spot, environment, trust_files
 from outgate.errors import ConfigError, UnavailableError
@@ -28,9 +29,11 @@ from outgate.fence.plan import FencePlan, without_channels
 from outgate.fence.unfenced import Unfenced
 from outgate.intake.agents import AGENT_ID
 from outgate.policy.effect import Mode
-from outgate.settings import state_folder
+from outgate.settings import config_folder, state_folder
 from outgate.stores.keyfile import receipts_key
 from outgate.stores.logs import check_log
+from outgate.stores.policy_cases import cases_beside
+from outgate.stores.policy_files import policy_path
 from outgate.telemetry.logs import logging_to
 from outgate.telemetry.metrics import Metrics
 from outgate.telemetry.tally import Tally
@@ -122,7 +125,9 @@ def run_agent(asked: RunAsk, *, opening: Callable[[Begun], None]) -> RunReport:
     agent = _agent(asked, found)
     doors = doors_of(found.settings, asked.metrics)
     key = receipts_key(found.state)
-    command, unfenced = _command(asked, found)
+    _make_config_folder(found)
+    kept = (*_kept(found, (*found.settings.share, *asked.shares)), *installation(found.environ))
+    command, unfenced = _command(asked, found, kept)
     with command, _logging(found) as metrics:
         run = _Run(
             asked=asked,
@@ -130,6 +135,7 @@ def run_agent(asked: RunAsk, *, opening: Callable[[Begun], None]) -> RunReport:
             agent=agent,
             doors=doors,
             key=key,
+            kept=kept,
             command=command,
             unfenced=unfenced,
             metrics=metrics,
@@ -155,6 +161,12 @@ def _check_command(name: str, found: Grounds) -> None:
     raise ConfigError(f"'{name}' {why}")
 
 
+def _make_config_folder(found: Grounds) -> None:
+    """So that a fence can keep it: what is not there when the agent starts, the agent could make, and it would be read."""
+    with suppress(OSError):  # then nothing that is written there counts in this run
+        config_folder(found.environ).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
 def _agent(asked: RunAsk, found: Grounds) -> Agent:
     named = asked.agent or found.settings.agent.name or agent_name(asked.command)
     try:
@@ -163,17 +175,17 @@ def _agent(asked: RunAsk, found: Grounds) -> Agent:
         raise ConfigError(str(error), source="--agent") from error
 
 
-def _command(asked: RunAsk, found: Grounds) -> tuple[Command, str]:
+def _command(asked: RunAsk, found: Grounds, kept: tuple[Path, ...]) -> tuple[Command, str]:
     """Fenced where that was asked for and can be had; forks, so it comes before every thread."""
     if not (asked.fenced and found.settings.fence):
         return Unfenced.build(), "as asked"
     try:
-        return Fence.build(_plan(asked, found)), ""
+        return Fence.build(_plan(asked, found, kept)), ""
     except UnavailableError as error:
         return Unfenced.build(), str(error)
 
 
-def _plan(asked: RunAsk, found: Grounds) -> FencePlan:
+def _plan(asked: RunAsk, found: Grounds, kept: tuple[Path, ...]) -> FencePlan:
     shares = (*found.settings.share, *asked.shares)
     return FencePlan(
         command=asked.command,
@@ -181,14 +193,23 @@ def _plan(asked: RunAsk, found: Grounds) -> FencePlan:
         cwd=found.cwd,
         home=Path.home(),
         hide=(found.state, state_folder({})),  # where other runs keep theirs
-        read_only=(
-            *_guarded(found.written, [path.resolve() for path in (found.cwd, Path.home(), *shares)]),
-            *installation(found.environ),
-        ),
+        read_only=kept,
         names=names(found.environ, found.state, *found.written),
         share=shares,
         direct=tuple(dict.fromkeys((*found.settings.direct, *asked.directs))),
     )
+
+
+def _kept(found: Grounds, shares: Iterable[Path]) -> tuple[Path, ...]:
+    """What people wrote, and where they may write more while the agent runs."""
+    there = [path.absolute() for path in (*found.written, *found.files, config_folder(found.environ)) if path.exists()]
+    return tuple(_guarded(there, [path.resolve() for path in (found.cwd, Path.home(), *shares)]))
+
+
+def _counting(found: Grounds, policies: tuple[str, ...]) -> tuple[Path, ...]:
+    """All that was read but the cases of policies: who adds one of these can have a policy refused, and no other one used."""
+    cases = {path.absolute() for path in cases_beside(policies)} - {policy_path(name).absolute() for name in policies}
+    return tuple(path for path in found.files if path not in cases)
 
 
 def _guarded(written: Iterable[Path], work: list[Path]) -> Iterator[Path]:
@@ -226,6 +247,8 @@ class _Run:
     agent: Agent
     doors: tuple[Planned, ...]
     key: SigningKey
+    kept: tuple[Path, ...]
+    """What a fenced agent can't write."""
     command: Command
     unfenced: str
     metrics: Metrics
@@ -281,8 +304,11 @@ class _Run:
         )
 
     def _read(self) -> Grounds:
-        """What people wrote, once more, as it was asked for."""
-        return grounds(config=self.asked.config, policies=self.asked.policies, enforce=self.asked.enforce, running=True)
+        """What people wrote, once more, as it was asked for. In a fence, only what the agent in it can't have written."""
+        found = grounds(config=self.asked.config, policies=self.asked.policies, enforce=self.asked.enforce, running=True)
+        if self.command.fenced:
+            check_untouched(_counting(found, self.asked.policies or found.settings.policies), self.kept)
+        return found
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         await self.parts.engine.serve_on(self.command.listener.dup(), self.agent)  # each side closes its own
