@@ -137,15 +137,10 @@ def charges_of(case: Case, approved: frozenset[str]) -> tuple[Charge, ...]:
     )
 
 
-def free_again(reserved: Reserved) -> dict[str, int]:
-    """What was taken for a request that nothing came of."""
-    return {charge.key: 0 for charge, _ in reserved.taken if not charge.limit.attempted}
-
-
 def used_of(reserved: Reserved, outcome: Outcome) -> dict[str, int]:
     """What was used of what was taken, where that is not the same."""
     if outcome.result in _NOTHING_DONE:
-        return free_again(reserved)
+        return {charge.key: 0 for charge, _ in reserved.taken if not charge.limit.attempted}
     return dict(_metered(reserved, outcome))
 
 

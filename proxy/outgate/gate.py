@@ -23,7 +23,6 @@ from outgate.case import (
     chosen_mock,
     circumstances,
     delay_of,
-    free_again,
     restricting,
     used_of,
 )
@@ -303,8 +302,10 @@ class Gate:
         case.handed_over()
 
     def _unreserve(self, reserved: Reserved) -> None:
-        if used := free_again(reserved):
-            self._owed.later(self._ledger.settle(reserved, used), "releasing limits")
+        """Nothing was let out for this: nothing was even attempted."""
+        if reserved.taken:
+            free = {charge.key: 0 for charge, _ in reserved.taken}
+            self._owed.later(self._ledger.settle(reserved, free), "releasing limits")
 
     def _give_back(self, case: Case) -> None:
         """Nothing was let out for this: what was taken for it is free again."""

@@ -260,3 +260,13 @@ async def test_the_agent_is_who_asks():
     it = world()
     await asked(it, agent=CODER)
     assert (await the_approval(it)).agent == "coder"
+
+
+async def test_what_was_never_let_out_is_no_attempt():
+    rules = POSTS + "\n- {id: daily, match: {method: POST}, limit: 1/day, count: attempted, effect: block}"
+    it = world(rules=rules)
+    for _ in range(3):
+        assert (await asked(it)).decision.answer is Effect.ESCALATE
+        await it.gate.settled()
+    await approve(it, ANN, BEN)
+    assert isinstance(await asked(it), Admitted)
