@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -70,6 +71,22 @@ def test_the_keys_of_other_runs_are_hidden_too(gate: Gate, work: Path):
     (usual / "key").write_text("theirs")
     ran = gate.run(PYTHON, "-c", f"import os; print(len(os.listdir({str(usual)!r})))")
     assert ran.lines == [0], ran.stderr
+
+
+def test_an_agent_can_t_write_settings_or_approvers_where_the_gate_would_read_them_while_it_runs(gate: Gate, work: Path):
+    folder = work / "home" / ".config" / "outgate"
+    tried = f"""
+import os
+for name in ("config.yaml", "people.yaml"):
+    try:
+        os.makedirs({str(folder)!r}, exist_ok=True)
+        print(len(open(os.path.join({str(folder)!r}, name), "w").name))
+    except OSError as error:
+        print(error.errno)
+"""
+    ran = gate.run(PYTHON, "-c", tried, env={"OUTGATE_CONFIG": str(folder)})
+    assert ran.lines == [errno.EROFS] * 2, ran.stderr
+    assert list(folder.iterdir()) == []
 
 
 def test_a_policy_by_a_link_can_t_become_another(gate: Gate, work: Path):
@@ -160,10 +177,8 @@ def test_an_agent_works_beside_its_policy_and_cannot_change_it_or_our_settings(g
     assert ran.code == 0, ran.stderr
     assert (work / "made").read_text() == "new\n"
     assert policy.read_text() == ALLOW_ALL
-    assert not (work / "home" / ".config" / "outgate").exists()
-    (planted,) = gate.events("planted")
-    assert planted["about"]["path"].endswith("/.config/outgate")
-    assert ".config/outgate" in ran.summary
+    assert list((work / "home" / ".config" / "outgate").iterdir()) == []  # made before the agent, so that it can be kept
+    assert gate.events("planted") == []
 
 
 def test_unfenced_is_said_and_recorded(gate: Gate):
