@@ -18,7 +18,7 @@ from outgate.receipts.checkpoint import Checkpoint, line_of, note_in, origin_of,
 from outgate.receipts.merkle import Tree
 from outgate.receipts.verify import LogCheck
 from outgate.stores.disk import Disk, make_folder, try_lock, write_whole
-from outgate.stores.logs import CLOSED, LogTail, log_folder, segment_name, size_of
+from outgate.stores.logs import CLOSED, CLOSING, LogTail, log_folder, segment_name, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,8 @@ class FileJournal:
                 if (lock := try_lock(folder / "lock")) is None:
                     return None
                 kept.callback(os.close, lock)
-                if (folder / CLOSED).exists() or size_of(folder) > MOST_RESUMED or (end := _end_of(folder, key)) is None:
+                told = (folder / CLOSING).exists() or (folder / CLOSED).exists()
+                if told or size_of(folder) > MOST_RESUMED or (end := _end_of(folder, key)) is None:
                     return None
                 segment = disk.reopen(max(folder.glob("*.jsonl")))
                 kept.pop_all()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CLOSED = "closed"
 """A file in a dead writer's folder: some later log tells its end. Only spares reading it again; it proves nothing."""
+CLOSING = "closing"
+"""A file there from before its end is told: whoever went on with it would give the lie to that."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -74,7 +76,7 @@ def is_running(folder: Path) -> bool:
 
 def may_grow(folder: Path) -> bool:
     """Whether somebody writes this log, or could still go on with it: nobody has told its end yet."""
-    return is_running(folder) or not (folder / CLOSED).exists()
+    return is_running(folder) or not ((folder / CLOSING).exists() or (folder / CLOSED).exists())
 
 
 class LogTail:

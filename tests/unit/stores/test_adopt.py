@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,14 +14,18 @@ from receipts_made import KEY, NOW, decision, open_journal, outcome
 from outgate.errors import UnavailableError
 from outgate.policy.effect import Effect
 from outgate.receipts.receipt import Result
-from outgate.stores.adopt import adopt
+from outgate.stores.adopt import TELLING, adopt
+from outgate.stores.disk import try_lock
+from outgate.stores.files import FileJournal
 from outgate.stores.logs import check_log, check_logs, log_folder, receipts_of, writers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from outgate.receipts.verify import Verdict
-    from outgate.stores.files import FileJournal
+    from outgate.digest import Json
+    from outgate.keys.ed25519 import VerifyKey
+    from outgate.ports import Stamp
+    from outgate.receipts.verify import LogReport, Verdict
 
 
 async def died(state: Path, writer: str, *, open_decisions: int = 1) -> FileJournal:
@@ -123,4 +130,66 @@ async def test_where_the_telling_fails_nothing_is_marked(tmp_path: Path) -> None
     with pytest.raises(UnavailableError):
         await adopt(journal, log_folder(tmp_path), own="w2", key=KEY.public, now=NOW + timedelta(days=1))
     assert not (log_folder(tmp_path) / "w1" / "closed").exists()
+    assert await adopted(tmp_path, "w3") == 1
+
+
+class Dying:
+    """A journal whose process ends when all that it was given is durable, before anything else is done."""
+
+    def __init__(self, journal: FileJournal, many: int) -> None:
+        self.journal, self.many = journal, many
+
+    async def append(self, body: dict[str, Json]) -> Stamp:
+        stamp = await self.journal.append(body)
+        self.many -= 1
+        if not self.many:
+            raise InterruptedError
+        await asyncio.Event().wait()
+        return stamp
+
+
+async def died_while_telling(state: Path, writer: str, many: int) -> None:
+    """A writer that told everything of the dead ones, and then died itself."""
+    journal = open_journal(state, writer)
+    with pytest.raises(InterruptedError):
+        await adopt(Dying(journal, many), log_folder(state), own=writer, key=KEY.public, now=NOW)  # type: ignore[arg-type]
+    await journal.close()
+
+
+async def test_nobody_goes_on_with_a_log_whose_end_somebody_told_and_then_died(tmp_path: Path) -> None:
+    folder = (await died(tmp_path, "w1", open_decisions=0)).folder
+    await died_while_telling(tmp_path, "w2", 1)
+    assert FileJournal.resume(folder, key=KEY) is None
+    await adopted(tmp_path, "w3")
+    assert verdict(tmp_path).problems == ()
+
+
+async def test_one_that_begins_while_another_tells_of_the_dead_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await died(tmp_path, "w1", open_decisions=2)
+    await died_while_telling(tmp_path, "w2", 3)
+    meanwhile = [partial(asyncio.run, adopted(tmp_path, "w4"))]
+
+    def reads(folder: Path, key: VerifyKey, *, each_signature: bool) -> LogReport:
+        while meanwhile:
+            meanwhile.pop()()
+        return check_log(folder, key, each_signature=each_signature)
+
+    monkeypatch.setattr("outgate.stores.adopt.check_log", reads)
+    monkeypatch.setattr("outgate.stores.adopt.PATIENCE", 0.0)
+    await adopted(tmp_path, "w3")
+    told = [one for folder in writers(log_folder(tmp_path)) for one in receipts_of(folder) if one.type == "outcome"]
+    places = [(one.fields["of"]["writer"], one.fields["of"]["seq"]) for one in told]  # type: ignore[index,call-overload]
+    assert len(places) == len(set(places)) == 3
+    assert verdict(tmp_path).problems == ()
+
+
+async def test_whom_another_one_tells_of_for_long_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await died(tmp_path, "w1")
+    monkeypatch.setattr("outgate.stores.adopt.PATIENCE", 0.0)
+    held = try_lock(log_folder(tmp_path) / TELLING, create=True)
+    assert held is not None
+    assert await adopted(tmp_path, "w2") == 0
+    os.close(held)
     assert await adopted(tmp_path, "w3") == 1
