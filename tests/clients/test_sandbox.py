@@ -22,7 +22,7 @@ def test_an_agent_gets_on_in_the_sandbox_and_nobody_outside_sees_it(gate):
         "usage": 12,
         "answered": SAID,
         "streamed": SAID,
-        "vectors": [1536, 1536],
+        "vectors": [600, 1536],
         "models": True,
         "refused": "messages",
     }

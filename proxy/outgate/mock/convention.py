@@ -16,6 +16,7 @@ NOT_FOUND = "Not found. This is a sandbox: only what was created in it is there.
 TOO_LARGE = "This is more than the sandbox keeps."
 _LIKE_A_KEY = re.compile(r"[0-9]+|[0-9a-fA-F-]{16,}|[A-Za-z]+_[A-Za-z0-9]{6,}|.*[0-9].*")
 """The last part of a path that names one thing rather than many."""
+_MOST_LISTED = 1000
 _METHODS = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
 
 
@@ -63,7 +64,7 @@ def _get(shelf: Shelf, own: Place, one: tuple[Place, str]) -> Answer:
         return in_json({"message": NOT_FOUND}, 404)
     if not shelf.known(own) and (_LIKE_A_KEY.fullmatch(one[1]) or shelf.known(one[0])):
         return in_json({"message": NOT_FOUND}, 404)
-    return in_json([item for _, item in shelf.all(own)])
+    return in_json([item for _, item in shelf.all(own)[:_MOST_LISTED]])
 
 
 def _put(asked: Asked, shelf: Shelf, place: Place, key: str) -> Answer:

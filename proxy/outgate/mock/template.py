@@ -16,7 +16,9 @@ type Kind = Literal["", "int", "text", "bool"]
 type Name = tuple[str, ...]
 
 EACH, AS = "$each", "$as"
-MOST_EACH = 512
+MOST_EACH = 2048
+MOST_NUMBERS = 50_000
+"""In all that is made for each: writing JSON holds up every other thread of the program."""
 _HOLE = re.compile(
     r"\{\{|\}\}|\{(?P<name>[a-z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_$-]+)*)(?::(?P<kind>int|text|bool))?(?P<else>\?|\|[^{}]*)?\}|[{}]"
 )
@@ -261,7 +263,25 @@ def _mixed(parts: tuple[str | Hole, ...], look: Look) -> JsonValue | Absent:
 def _eached(each: Each, look: Look) -> JsonValue:
     found = look(each.name)
     values = found if isinstance(found, list) else [] if isinstance(found, Absent) else [found]
-    return [filled for number, value in enumerate(values[:MOST_EACH]) for filled in _there(each.of, _within(look, number, value))]
+    made: list[JsonValue] = []
+    room = MOST_NUMBERS
+    for number, value in enumerate(values[:MOST_EACH]):
+        for filled in _there(each.of, _within(look, number, value)):
+            room -= _count(filled)
+            if room < 0:
+                return made
+            made.append(filled)
+    return made
+
+
+def _count(value: JsonValue) -> int:
+    match value:
+        case dict():
+            return 1 + sum(map(_count, value.values()))
+        case list():
+            return 1 + (sum(map(_count, value)) if value and isinstance(value[0], (dict, list)) else len(value))
+        case _:
+            return 1
 
 
 def _within(look: Look, number: int, value: JsonValue) -> Look:

@@ -24,7 +24,7 @@ def with_openai():
     answered = client.responses.create(model="gpt-5", input="Count.")
     with client.responses.stream(model="gpt-5", input="Count.") as stream:
         streamed = stream.get_final_response()
-    vectors = client.embeddings.create(model="text-embedding-3-small", input=["a", "b"])
+    vectors = client.embeddings.create(model="text-embedding-3-small", input=["a"] * 600)
     try:
         client.chat.completions.create(model="gpt-5", messages=None)
     except openai.BadRequestError as error:
@@ -36,7 +36,7 @@ def with_openai():
         "usage": chunks[-1].usage.completion_tokens,
         "answered": answered.output_text,
         "streamed": streamed.output_text,
-        "vectors": [len(one.embedding) for one in vectors.data],
+        "vectors": [len(vectors.data), len(vectors.data[-1].embedding)],
         "models": len(client.models.list().data) > 0,
         "refused": refused,
     }

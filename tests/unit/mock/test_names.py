@@ -1,3 +1,5 @@
+import base64
+from array import array
 from uuid import UUID
 
 import pytest
@@ -71,6 +73,11 @@ def test_a_new_uuid_is_one():
     assert UUID(seen("new.uuid")).version == 8
 
 
+def test_a_vector_can_be_packed():
+    packed = array("f", base64.b64decode(seen("packed.8")))
+    assert packed.tolist() == pytest.approx(seen("vector.8"), abs=1e-6)
+
+
 def test_a_vector_has_its_length_and_about_length_one():
     vector = seen("vector.1536")
     assert len(vector) == 1536
@@ -92,6 +99,7 @@ def test_a_vector_has_its_length_and_about_length_one():
         ("new.text.x", "is no length"),
         ("vector", "say how many numbers"),
         ("vector.5000", "is no length"),
+        ("packed", "say how many numbers"),
         ("header", "say which header"),
         ("word.count", "is none of word."),
     ],
