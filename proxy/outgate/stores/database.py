@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+_FIRST = 64 * 1024
+"""Bytes: a write-ahead log's index is made in pieces of 32 KiB."""
 PATIENCE = 5.0
 """Seconds to wait for another process to finish writing."""
 
@@ -43,6 +45,7 @@ class Database:
         self._kind = kind
         self._full = True
         self._closed = False
+        self._file = path.stat()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=kind.name)
 
     @classmethod
@@ -105,13 +108,23 @@ class Database:
         """Finish what was asked, and let the file go."""
         if self._closed:
             return
-        await self.wait_for(sqlite3.Connection.close)
         self._closed = True
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
         self._thread.shutdown(wait=False)
 
     def _do[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         with _told(self.path, self._kind):
+            self._is_there()
             return work(self._db)
+
+    def _is_there(self) -> None:
+        """SQLite goes on with a file that has another name by now, or none; whoever begins meanwhile would begin a second one."""
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self._file, self.path.stat()):
+                return
+        raise UnavailableError(
+            f"the {self._kind.name} {self.path} was moved or removed: put it back, or restart; without it, {self._kind.lost}"
+        )
 
 
 def _prepare(db: sqlite3.Connection, path: Path, kind: Kind) -> None:
@@ -162,6 +175,8 @@ def _unavailable(path: Path, kind: Kind, error: Exception) -> UnavailableError:
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_FULL:
             remedy = "the disk is full"
+        case sqlite3.SQLITE_IOERR if _full(path.parent):  # what SQLite says where its index of the log finds no room
+            remedy = "the disk is full"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             remedy = "it can't be opened for writing, check the folder's owner and rights"
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
@@ -171,3 +186,12 @@ def _unavailable(path: Path, kind: Kind, error: Exception) -> UnavailableError:
         case _:
             remedy = getattr(error, "strerror", None) or "the disk or the file fails"
     return UnavailableError(f"the {kind.name} {path}: {remedy} ({error})")
+
+
+def _full(folder: Path) -> bool:
+    """Whether there is not even room for what a database writes first."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _FIRST
