@@ -109,13 +109,18 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False)
 
     def _do[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         with _told(self.path, self._kind):
             self._is_there()
             return work(self._db)
+
+    def _close(self) -> None:
+        """Whatever became of the file."""
+        with _told(self.path, self._kind):
+            self._db.close()
 
     def _is_there(self) -> None:
         """SQLite goes on with a file that has another name by now, or none; whoever begins meanwhile would begin a second one."""

@@ -29,6 +29,13 @@ class Disk:
         """Wait until what was written is on the disk. Never call it again after it failed: the kernel forgets the error."""
         os.fdatasync(fd)
 
+    def has_name(self, fd: int, path: Path) -> bool:
+        """Whether an open file is still what this path leads to: written on, one that is not would never be found again."""
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False))  # noqa: PTH116  # as fstat, for samestat
+        except FileNotFoundError:
+            return False
+
     def sync_folder(self, path: Path) -> None:
         """Wait until the names in a folder are on the disk."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

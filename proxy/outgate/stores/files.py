@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from contextlib import ExitStack, suppress
@@ -63,6 +64,7 @@ class _Held:
     folder: Path
     lock: int
     segment: int
+    path: Path
 
 
 class FileJournal:
@@ -83,6 +85,7 @@ class FileJournal:
         self._committed = committed
         self._lock = held.lock
         self._fd = held.segment
+        self._segment = held.path
         self._written = 0
         self._chain = Chain(writer)
         self._tree = Tree()
@@ -134,11 +137,12 @@ class FileJournal:
                 told = (folder / CLOSING).exists() or (folder / CLOSED).exists()
                 if told or size_of(folder) > MOST_RESUMED or (end := _end_of(folder, key)) is None:
                     return None
-                segment = disk.reopen(max(folder.glob("*.jsonl")))
+                segment = disk.reopen(path := max(folder.glob("*.jsonl")))
                 kept.pop_all()
         except OSError as error:
             raise UnavailableError(f"the log {folder} can't be written: {_said(error)}") from error
-        journal = cls(_Held(folder=folder, lock=lock, segment=segment), writer=folder.name, key=key, disk=disk, committed=_untold)
+        held = _Held(folder=folder, lock=lock, segment=segment, path=path)
+        journal = cls(held, writer=folder.name, key=key, disk=disk, committed=_untold)
         journal._chain, journal._tree = end
         journal._written = os.fstat(segment).st_size
         return journal
@@ -216,6 +220,7 @@ class FileJournal:
                 self._rotate(group.waiting[0].seq)
             write_whole(self._disk, self._fd, group.data)
             self._disk.sync(self._fd)
+            self._is_there()
         except Exception as error:  # noqa: BLE001  # a thread has no caller: whatever it was, those who wait must be refused
             failed = UnavailableError(f"the log {self.folder} can't be written: {_said(error)}; restart to begin a new one")
             failed.__cause__ = error
@@ -224,10 +229,16 @@ class FileJournal:
         self._written += len(group.data)
         return None
 
+    def _is_there(self) -> None:
+        """A file goes on being written although it was moved or removed; nobody would look for the record there."""
+        if not self._disk.has_name(self._fd, self._segment):
+            raise FileNotFoundError(errno.ENOENT, "it was moved or removed meanwhile")
+
     def _rotate(self, first: int) -> None:
-        segment = self._disk.create(self.folder / segment_name(first))
+        path = self.folder / segment_name(first)
+        segment = self._disk.create(path)
         os.close(self._fd)
-        self._fd, self._written = segment, 0
+        self._fd, self._segment, self._written = segment, path, 0
         self._disk.sync_folder(self.folder)
 
     def _arrived(self, group: _Group, failed: UnavailableError | None, seconds: float) -> None:
@@ -267,7 +278,7 @@ def _start(disk: Disk, folder: Path) -> _Held:
     except OSError:
         os.close(lock)
         raise
-    return _Held(folder=folder, lock=lock, segment=segment)
+    return _Held(folder=folder, lock=lock, segment=segment, path=folder / segment_name(0))
 
 
 def _end_of(folder: Path, key: SigningKey) -> tuple[Chain, Tree] | None:

@@ -70,3 +70,17 @@ def test_a_file_is_gone_on_with_and_a_link_is_not_followed(tmp_path: Path) -> No
     for missing in ("link", "nothing"):
         with pytest.raises(OSError, match=r"symbolic|No such file"):
             disk.reopen(tmp_path / missing)
+
+
+def test_an_open_file_has_its_name_until_it_is_moved_removed_or_replaced(tmp_path: Path) -> None:
+    disk, path = Disk(), tmp_path / "f"
+    fd = disk.create(path)
+    assert disk.has_name(fd, path)
+    path.rename(tmp_path / "g")
+    assert not disk.has_name(fd, path)
+    assert disk.has_name(fd, tmp_path / "g")
+    path.symlink_to(tmp_path / "g")
+    assert not disk.has_name(fd, path)
+    (tmp_path / "g").unlink()
+    assert not disk.has_name(fd, tmp_path / "g")
+    os.close(fd)

@@ -267,3 +267,17 @@ async def test_a_log_that_is_written_is_left_alone(tmp_path: Path) -> None:
     await journal.append(decision(Effect.BLOCK))
     assert FileJournal.resume(journal.folder, key=KEY) is None
     await journal.close()
+
+
+@pytest.mark.parametrize("what", ["segment", "folder"])
+async def test_a_log_that_is_moved_away_while_it_is_written_is_written_no_more(tmp_path: Path, what: str) -> None:
+    journal = open_journal(tmp_path)
+    await journal.append(decision())
+    gone = journal.folder / segment_name(0) if what == "segment" else journal.folder
+    gone.rename(tmp_path / "elsewhere")
+    with pytest.raises(UnavailableError, match="was moved or removed meanwhile; restart to begin a new one"):
+        await journal.append(decision())
+    with pytest.raises(UnavailableError):
+        journal.append(decision())
+    assert journal.broken
+    await journal.close()
