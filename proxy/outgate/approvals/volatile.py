@@ -16,7 +16,7 @@ VOLATILE: Mapping[str, frozenset[str]] = MappingProxyType(
         "how it is sent": frozenset({"date", "user-agent", "accept-encoding", "content-length", "sec-websocket-key"}),
         "trace ids": frozenset(
             {
-                *("traceparent", "tracestate", "baggage", "sentry-trace", "b3", "uber-trace-id", "grpc-trace-bin"),
+                *("traceparent", "tracestate", "sentry-trace", "b3", "uber-trace-id", "grpc-trace-bin"),
                 *("x-request-id", "x-correlation-id", "x-amzn-trace-id", "x-cloud-trace-context", "elastic-apm-traceparent"),
             }
         ),
@@ -42,7 +42,8 @@ _PARAMETER = re.compile(r"""([A-Za-z_]+)=("[^"\\]*"|[^\s,"]*)(?:,[ \t]*|$)""")
 _OF_ONE_ATTEMPT = frozenset({"oauth_signature", "oauth_nonce", "oauth_timestamp", "response", "nonce", "cnonce", "nc"})
 _SIGNED_AT = re.compile(r"""("(?:[^"\\]|\\.)*")|;(?:(?:created|expires)=[0-9]+|nonce="[^"\\]*")""")
 """Quoted text is passed over first: what looks like a date inside it is none."""
-_WAITING = frozenset({"wait", "respond-async"})
+_WAITING = re.compile(r"respond-async|wait[ \t]*=[ \t]*[0-9]+", re.IGNORECASE)
+"""Whole: what some servers would read another preference in, behind a `;`, counts."""
 _GOES_WITH_A_SIGNATURE = frozenset({"x-amz-date", "x-amz-security-token", "x-goog-date", "x-ms-date"})
 
 
@@ -91,8 +92,14 @@ def _prefer(value: str) -> str | None:
     if '"' in value:
         return value
     items = [item.strip() for item in value.split(",")]
-    kept = [item for item in items if re.split(r"[=;\s]", item, maxsplit=1)[0].lower() not in _WAITING]
+    kept = [item for item in items if not _WAITING.fullmatch(item)]
     return ", ".join(kept) or None
+
+
+def _baggage(value: str) -> str | None:
+    """Who watches errors puts ids of a trace into it; everything else is the application's, and may say where a request goes."""
+    kept = [item for item in (one.strip() for one in value.split(",")) if not item.startswith("sentry-")]
+    return ",".join(kept) or None
 
 
 def _signature_input(value: str) -> str:
@@ -101,6 +108,6 @@ def _signature_input(value: str) -> str:
 
 
 REDUCED: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
-    {"authorization": _authorization, "prefer": _prefer, "signature-input": _signature_input}
+    {"authorization": _authorization, "baggage": _baggage, "prefer": _prefer, "signature-input": _signature_input}
 )
 """Headers of which a part counts."""

@@ -20,6 +20,8 @@ _LISTS: Final = frozenset(
     }
 )
 """Keys under which services put what was asked for, in small letters: the first six are nearly all of them."""
+_ANSWERS: Final = "responses"
+"""Where services answer several requests in one: Elasticsearch's `_msearch`, Microsoft Graph's `$batch`."""
 _WRAPPED: Final = 4
 """How many objects may be around a list."""
 _LINES: Final = frozenset(
@@ -35,8 +37,9 @@ def rows_in(content_type: str, content: bytes) -> int | None:
 
     Of JSON: the items of the list, or of the longest where there are several (in objects around it, under the names that
     services use, else under any name if its items are objects or lists); what holds no list is one thing; null, and nothing, is
-    none. Lists inside the items don't count, but in answers of GraphQL, whose shape the client chooses: there it is all things
-    of one kind. Of JSON lines, CSV and TSV: the lines, without the header.
+    none. Lists inside the items don't count, but where the client chooses how much of what is in one answer: in those of
+    GraphQL, that is all that stands in any list; of batches, what all their answers have together. Of JSON lines, CSV and TSV:
+    the lines, without the header.
     """
     if not content.strip():
         return 0
@@ -83,7 +86,9 @@ def _longest(value: dict[str, JsonValue]) -> int:
     """A list under a name that says so is what was asked for, whatever else is there."""
     named, others = [], []
     for key, found in _lists(value):
-        if key.lower() in _LISTS:
+        if key.lower() == _ANSWERS:
+            named.append(sum(map(_rows, found)))
+        elif key.lower() in _LISTS:
             named.append(len(found))
         elif all(isinstance(item, dict | list) for item in found):
             others.append(len(found))
@@ -104,17 +109,17 @@ def _lists(value: dict[str, JsonValue]) -> Iterator[tuple[str, list[JsonValue]]]
 
 
 def _things(data: JsonValue) -> int:
-    """The most things of one kind: of one place in the query, over all that it is asked of."""
-    counts: dict[tuple[str, ...], int] = {}
-    waiting: list[tuple[tuple[str, ...], JsonValue]] = [((), data)]
+    """All that stands in lists: under other names, or further in, the same things can be asked for any number of times."""
+    count, listed = 0, False
+    waiting = [data]
     while waiting:
-        place, value = waiting.pop()
+        value = waiting.pop()
         if isinstance(value, list):
-            counts[place] = counts.get(place, 0) + len(value)
-            waiting.extend((place, item) for item in value if isinstance(item, dict | list))
+            count, listed = count + len(value), True
+            waiting.extend(item for item in value if isinstance(item, dict | list))
         elif isinstance(value, dict):
-            waiting.extend(((*place, key), item) for key, item in value.items() if isinstance(item, dict | list))
-    return max(counts.values(), default=1)
+            waiting.extend(item for item in value.values() if isinstance(item, dict | list))
+    return count if listed else 1
 
 
 def _json_lines(content: bytes) -> int | None:

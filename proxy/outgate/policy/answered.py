@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from outgate.inspect.rows import rows_in
 from outgate.inspect.secrets import SECRET, secrets_in
@@ -16,9 +16,17 @@ if TYPE_CHECKING:
     from outgate.intake.request import Body
 
 
+_SWITCHED: Final = 101
+
+
 def answered_of(status: int, headers: Iterable[tuple[str, str]], body: Body) -> Answered:
-    """Look into a whole answer. `headers` have lower-case names. What can't be read is not known, and never none."""
+    """Look into a whole answer. `headers` have lower-case names. What can't be read is not known, and never none.
+
+    Of an upstream that switched protocols, as to a WebSocket, everything comes later, and none of it is read here.
+    """
     match body:
+        case _ if status == _SWITCHED:
+            return Answered(status=status)
         case NoBody():
             return Answered(status=status, rows=0, data=frozenset(), size=0)
         case UnreadBody():

@@ -91,7 +91,21 @@ def test_of_a_message_signature_the_key_counts_and_not_the_time():
         ("resolution=merge-duplicates, wait=5", [("prefer", "resolution=merge-duplicates")]),
         ("return=minimal", [("prefer", "return=minimal")]),
         ('a="wait, b"', [("prefer", 'a="wait, b"')]),
+        ("wait=5; resolution=merge-duplicates", [("prefer", "wait=5; resolution=merge-duplicates")]),
+        ("respond-async;return=minimal", [("prefer", "respond-async;return=minimal")]),
     ],
 )
 def test_how_long_a_client_waits_does_not_count_and_other_preferences_do(value: str, left: list[tuple[str, str]]):
     assert kept(("prefer", value)) == left
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("sentry-trace_id=1,sentry-sampled=true", []),
+        ("routing-key=canary, sentry-trace_id=1", [("baggage", "routing-key=canary")]),
+        ("a=1,sentry=2", [("baggage", "a=1,sentry=2")]),
+    ],
+)
+def test_of_baggage_only_the_ids_of_a_trace_do_not_count_because_the_rest_may_route(value: str, left: list[tuple[str, str]]):
+    assert kept(("baggage", value)) == left

@@ -57,12 +57,23 @@ def test_numbers_in_a_thing_are_no_rows():
     assert rows({"embedding": [0.5] * 1536}) == 1
 
 
-def test_in_graphql_everything_of_one_kind_counts_whatever_it_is_called():
+def test_in_graphql_everything_that_stands_in_lists_counts_whatever_it_is_called():
     teams = [{"x": {"y": [{"login": "a"}] * 400}} for _ in range(2)]
-    assert rows({"data": {"org": {"teams": {"nodes": teams}}}}) == 800
+    assert rows({"data": {"org": {"teams": {"nodes": teams}}}}) == 802
     assert rows([{"data": {"a": THREE}}, {"data": {"b": THREE}, "extensions": {}}]) == 6
     assert rows({"data": {"me": {"name": "a"}}}) == 1
     assert rows({"data": {"rows": [[1, 2], [3, 4], [5, 6]]}}) == 9, "lists in lists are one place"
+
+
+def test_in_graphql_asking_for_the_same_under_many_names_or_further_in_hides_nothing():
+    assert rows({"data": {f"a{number}": {"nodes": THREE} for number in range(100)}}) == 300
+    assert rows({"data": {"me": {"repos": THREE, "owner": {"repos": THREE, "owner": {"repos": THREE}}}}}) == 9
+    assert rows({"data": {"repos": []}}) == 0
+
+
+def test_what_a_batch_answers_counts_together():
+    assert rows({"took": 3, "responses": [{"hits": {"total": 9, "hits": THREE}}] * 40}) == 120
+    assert rows({"responses": [{"id": "1", "status": 200, "body": {"value": THREE}}, {"id": "2", "status": 404}]}) == 4
 
 
 def test_what_is_empty_has_no_rows_whatever_it_says_that_it_is():

@@ -28,6 +28,10 @@ def test_an_answer_without_a_body_has_nothing_in_it():
     assert answered_of(204, (), NoBody()) == Answered(status=204, rows=0, data=frozenset(), size=0)
 
 
+def test_of_a_websocket_nothing_that_follows_is_known():
+    assert answered_of(101, (), NoBody()) == Answered(status=101)
+
+
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
