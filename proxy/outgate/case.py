@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from outgate.admission import Admitted
@@ -167,6 +168,11 @@ def chosen_mock(case: Case) -> tuple[str, Mock] | None:
     found = [mocks.get(service) or mocks.get("default") for service in services]
     first = found[0] if found else None
     return (services[0], first) if first is not None and all(mock == first for mock in found) else None
+
+
+def is_elsewhere(pin: Pin) -> bool:
+    """Whether it leads away from this machine."""
+    return pin.via is not None or not ip_address(pin.address).is_loopback
 
 
 def to_mock(case: Case, way: MockWay) -> Request:

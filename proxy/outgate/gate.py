@@ -23,10 +23,11 @@ from outgate.case import (
     chosen_mock,
     circumstances,
     delay_of,
+    is_elsewhere,
     restricting,
     used_of,
 )
-from outgate.inspect.secrets import classes_of
+from outgate.inspect.secrets import SECRET, classes_of
 from outgate.intake.reading import read
 from outgate.intake.request import Body, RawRequest, Request, Unreadable, UnreadBody
 from outgate.owed import Owed
@@ -54,6 +55,7 @@ __all__ = ["Admission", "Admitted", "Gate", "Ground", "Opening", "Refused", "Tol
 
 CANNOT_DECIDE = "The egress gate could not decide this request, so it was not sent. Tell the operator; do not retry."
 HALTED = "This was halted by the people who run it, and was not sent. Stop; do not retry, and do not try another way."
+MOCK_ELSEWHERE = "This holds a secret and would go to a sandbox elsewhere, so it was not sent. Take the secret out."
 NO_MOCK = "This may only be tried in a sandbox, and there is none for it, so it was not sent. Do not try another way."
 
 WITHHELD = "It happened, and its answer is withheld because it could not be checked. Do not retry."
@@ -348,6 +350,9 @@ class Gate:
         way = await self._mocks.way(service, mock)
         if isinstance(way, NoWay):
             case.decision = refusal(way.reason, way.tell, why=way.why, verdicts=verdicts)
+            return None
+        if is_elsewhere(way.pin) and SECRET in classes_of(case.request, case.ground.catalog):
+            case.decision = refusal(Reason.POLICY, MOCK_ELSEWHERE, verdicts=verdicts, why="a secret, and a mock elsewhere")
             return None
         return service, way
 

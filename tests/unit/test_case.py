@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -146,6 +147,15 @@ async def test_what_is_sandboxed_goes_to_its_mock_whole_and_without_credentials(
     assert (receipt["answer"], receipt["pin"]) == ("sandbox", None)
     assert receipt["mock"] == {"service": "stripe", "scheme": "http", "host": "mock.test", "port": 8099}
     assert receipt["request"]["host"] == "api.stripe.com"
+
+
+async def test_a_secret_in_a_body_goes_to_a_mock_of_this_machine_and_to_no_other():
+    it, body = World(rules=STRIPE, more=MOCKS), WholeBody(b"note=ghp_" + b"a" * 36)
+    assert (await it.ask("POST https://api.stripe.com/v1/refunds", body)).mocked == "stripe"
+    it.mocks.ways["stripe"] = replace(MOCK, pin=replace(MOCK.pin, address="203.0.113.7"))
+    refused = await it.ask("POST https://api.stripe.com/v1/refunds", body)
+    assert isinstance(refused, Refused)
+    assert isinstance(await it.ask("POST https://api.stripe.com/v1/refunds", WholeBody(b"note=hello")), Admitted)
 
 
 async def test_what_a_client_says_of_a_mock_is_not_passed_on():
