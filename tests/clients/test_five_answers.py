@@ -76,7 +76,7 @@ def test_what_people_approve_goes_through_when_it_is_tried_again(gate, work):
     policy = gate.policy(rule)
     policy.write_text(policy.read_text() + "approvers: {ops: {need: 1, of: [ann]}}\n")
     settings(gate, hold="0s", people={"ann": {"keys": [ANN.public]}})
-    sdks, signal = SDKS[:2], work / "approved"
+    sdks, signal = SDKS[:3], work / "approved"
     with approving(gate, len(sdks), signal):
         ran = gate.run(PYTHON, AGENTS / "sdks.py", ",".join(sdks), signal, options=("--policy", policy))
     assert ran.code == 0, ran.stderr
