@@ -76,6 +76,7 @@ class Database:
         """Why it can't be relied on now; empty where it answers."""
         try:
             await self.wait_for(lambda db: db.execute("select count(*) from sqlite_schema").fetchone())
+            self._is_there()
         except UnavailableError as error:
             return str(error)
         return ""
@@ -92,6 +93,7 @@ class Database:
     @contextmanager
     def transaction(self, db: sqlite3.Connection, *, full: bool = True) -> Iterator[None]:
         """Write alone, all or nothing. Without `full`, a loss of power may undo the last ones; a crash does not."""
+        self._is_there()
         if full != self._full:
             db.execute(f"pragma synchronous = {'full' if full else 'normal'}")
             self._full = full
@@ -114,7 +116,6 @@ class Database:
 
     def _do[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         with _told(self.path, self._kind):
-            self._is_there()
             return work(self._db)
 
     def _close(self) -> None:

@@ -105,16 +105,23 @@ print("open")
     assert [one.communicate(timeout=30)[0] for one in programs] == ["open\n"] * 6
 
 
-async def test_one_that_was_moved_or_replaced_is_not_gone_on_with(tmp_path: Path) -> None:
-    box = Database.open(tmp_path / "box", FIRST)
-    (tmp_path / "box").rename(tmp_path / "aside")
+async def test_nothing_is_written_to_one_that_was_moved_or_replaced(tmp_path: Path) -> None:
+    box, file, aside = Database.open(tmp_path / "box", FIRST), tmp_path / "box", tmp_path / "aside"
+
+    def write(db: sqlite3.Connection) -> None:
+        with box.transaction(db):
+            db.execute("insert into a values (1)")
+
+    file.rename(aside)
     with pytest.raises(UnavailableError, match="was moved or removed: put it back, or restart; without it, all is lost"):
-        await box.wait_for(lambda db: db.execute("insert into a values (1)"))
-    (tmp_path / "box").write_bytes((tmp_path / "aside").read_bytes())
+        await box.wait_for(write)
+    file.write_bytes(aside.read_bytes())
     with pytest.raises(UnavailableError, match="was moved or removed"):
-        await box.wait_for(lambda db: db.execute("insert into a values (1)"))
-    (tmp_path / "aside").rename(tmp_path / "box")
-    assert await box.wait_for(lambda db: rows(db, "a")) == []
-    (tmp_path / "box").unlink()
+        await box.wait_for(write)
     assert "was moved or removed" in await box.unwell()
+    aside.rename(file)
+    assert await box.unwell() == ""
+    await box.wait_for(write)
+    assert await box.wait_for(lambda db: rows(db, "a")) == [1]
+    file.unlink()
     await box.close()

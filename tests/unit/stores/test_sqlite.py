@@ -293,3 +293,15 @@ async def test_a_closed_ledger_says_so(tmp_path: Path) -> None:
     await ledger.close()
     with pytest.raises(UnavailableError, match="is closed"):
         await ledger.reserve((charge(),), NOW)
+
+
+async def test_what_could_not_be_taken_for_want_of_the_file_is_not_taken_later(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "ledger")
+    two_a_day = Limit(amount=2, unit="count", window=Window.DAY)
+    (tmp_path / "ledger").rename(tmp_path / "aside")
+    tried = await asyncio.gather(*(ledger.reserve((charge(two_a_day),), NOW) for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in tried] == [UnavailableError] * 3
+    (tmp_path / "aside").rename(tmp_path / "ledger")
+    taken = [(await ledger.reserve((charge(two_a_day),), NOW)).taken for _ in range(3)]
+    assert [len(one) for one in taken] == [1, 1, 0]
+    await ledger.close()
