@@ -1,0 +1,13 @@
+"""Every vector that is bytes: sent to a whole gate, and held against what upstreams saw, what was answered and what was written."""
+
+from __future__ import annotations
+
+import pytest
+from vectors.rig import Case, cases, run
+
+POLICIES = {"": {}, "reads": {"reads_bodies": True}}
+
+
+@pytest.mark.parametrize("case", cases(), ids=str)
+async def test_a_vector_does_what_its_case_says(make, case: Case):
+    await run(case, await make(**POLICIES[case.policy]))
