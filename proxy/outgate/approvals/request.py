@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TYPE = "outgate/request/v1alpha"
 
 _BOUNDARY = re.compile(r"""boundary=(?:([0-9A-Za-z'+_.-]{8,70})|"([0-9A-Za-z'()+_,./:=?-]{8,70})")(?=;|$)""", re.IGNORECASE)
+_MOST_PARTS = 1000
 _PUSH = "application/x-git-receive-pack-request"
 
 
@@ -91,6 +92,8 @@ def _parts(request: Request, content: bytes) -> list[bytes] | None:
     boundary = (found[1] or found[2]).encode()
     opening, between, closing = (b"--%s\r\n", b"\r\n--%s\r\n", b"\r\n--%s--")
     first, last = opening % boundary, closing % boundary
+    if content.count(boundary) > _MOST_PARTS:
+        return None
     inner = content.removesuffix(b"\r\n")
     if len(inner) < len(first) + len(last) or not (inner.startswith(first) and inner.endswith(last)):
         return None

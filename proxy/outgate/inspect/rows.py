@@ -28,7 +28,7 @@ _LINES: Final = frozenset(
     {"application/x-ndjson", "application/jsonl", "application/x-jsonlines", "application/json-lines", "application/json-seq"}
 )
 _SEPARATED: Final = {"text/csv": ",", "application/csv": ",", "text/tab-separated-values": "\t"}
-_MOST_LINES: Final = 1_000_000
+_MOST_LINES: Final = 100_000
 _GRAPHQL: Final = frozenset({"data", "errors", "extensions"})
 
 

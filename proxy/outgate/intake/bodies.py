@@ -21,6 +21,10 @@ type JsonValue = str | int | float | bool | list[JsonValue] | dict[str, JsonValu
 DECODED_LIMIT = 16 * 2**20
 """Bytes that a body may have once decoded: what people send to a model fits, a bomb doesn't."""
 JSON_DEPTH = 64
+JSON_THINGS = 300_000
+"""Objects, lists and members of objects: many small ones take seconds, in which nothing else is decided and nobody is halted."""
+PARTS = 1000
+"""Members of gzip and frames of zstd that follow each other in one body."""
 FORM_FIELDS = 4096
 _STEP = 1 << 16
 _ZSTD_STEP = 256
@@ -29,6 +33,8 @@ _ZSTD_WINDOW = 8 * 2**20
 """RFC 9659: what a receiver of Content-Encoding zstd must support, and the most that we give."""
 
 _ENDS_EARLY = "The body ends in the middle of its compressed data."
+_TOO_MANY = "The JSON has too many things in it."
+_PARTS = "The body is compressed in too many parts."
 _GOES_ON = "The body goes on after its compressed data."
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -102,14 +108,14 @@ def _bounded(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
 
 
 def _inflate(content: bytes, *, wbits: int, members: bool) -> Iterator[bytes]:
-    inflater, fresh = zlib.decompressobj(wbits), True
+    inflater, fresh, parts = zlib.decompressobj(wbits), True, 1
     for step in _steps(content, _STEP):
         rest = step
         while rest:
             if inflater.eof:
                 if not members:
                     raise _RefusedError(_GOES_ON)
-                inflater = zlib.decompressobj(wbits)
+                inflater, parts = zlib.decompressobj(wbits), _one_more(parts)
             yield inflater.decompress(rest, _STEP)
             rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
         while not inflater.eof and (piece := inflater.decompress(b"", _STEP)):
@@ -131,17 +137,23 @@ def _brotli(content: bytes) -> Iterator[bytes]:
 
 def _zstd(content: bytes) -> Iterator[bytes]:
     context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    frame, fresh = context.decompressobj(), True
+    frame, fresh, parts = context.decompressobj(), True, 1
     for step in _steps(content, _ZSTD_STEP):
         rest = step
         while rest:
             if frame.eof:
-                frame = context.decompressobj()
+                frame, parts = context.decompressobj(), _one_more(parts)
             yield frame.decompress(rest)
             rest = frame.unused_data if frame.eof else b""
         fresh = False
     if not frame.eof and not fresh:
         raise _RefusedError(_ENDS_EARLY)
+
+
+def _one_more(parts: int) -> int:
+    if parts >= PARTS:
+        raise _RefusedError(_PARTS)
+    return parts + 1
 
 
 def _steps(content: bytes, size: int) -> Iterator[bytes]:
@@ -151,11 +163,11 @@ def _steps(content: bytes, size: int) -> Iterator[bytes]:
 def strict_json(content: bytes) -> JsonValue | Undecodable:
     """Read UTF-8 JSON that every parser reads alike: no key twice, no NaN, no number out of range, no half character.
 
-    What is too deep, has a byte order mark or goes on after its value is Undecodable too.
+    What is too deep, has too many things in it, has a byte order mark or goes on after its value is Undecodable too.
     """
     try:
         text = content.decode("utf-8")
-        value: JsonValue = _DECODER.decode(text)
+        value: JsonValue = (_DECODER if len(content) <= JSON_THINGS else _counting()).decode(text)
         _refuse_deep(value)
         if _SURROGATE.search(content):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -175,6 +187,20 @@ def _once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     return made
 
 
+def _counting() -> json.JSONDecoder:
+    """For what is long enough to have too many: lists are counted when all is read, they take little time."""
+    left = JSON_THINGS
+
+    def counted(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+        nonlocal left
+        left -= 1 + len(pairs)
+        if left < 0:
+            raise _RefusedError(_TOO_MANY)
+        return _once(pairs)
+
+    return json.JSONDecoder(object_pairs_hook=counted, parse_constant=_no_constant, parse_float=_finite)
+
+
 def _no_constant(_: str) -> NoReturn:
     raise _RefusedError("The JSON has a number that is none.")
 
@@ -188,7 +214,11 @@ def _finite(text: str) -> float:
 
 def _refuse_deep(value: JsonValue) -> None:
     level: list[JsonValue] = [value]
+    seen = 0
     for _ in range(JSON_DEPTH):
+        seen += len(level)
+        if seen > JSON_THINGS:
+            raise _RefusedError(_TOO_MANY)
         inner: list[JsonValue] = []
         for held in level:
             if type(held) is dict:

@@ -5,7 +5,7 @@ import brotli
 import pytest
 import zstandard
 
-from outgate.intake.bodies import FORM_FIELDS, JSON_DEPTH, Undecodable, decode, form, strict_json
+from outgate.intake.bodies import FORM_FIELDS, JSON_DEPTH, JSON_THINGS, PARTS, Undecodable, decode, form, strict_json
 
 CODINGS = {
     "gzip": lambda data: gzip.compress(data, mtime=0),
@@ -131,6 +131,25 @@ def test_json_is_read(content, value):
 )
 def test_json_with_two_readings_or_none_is_undecodable(content):
     assert isinstance(strict_json(content), Undecodable)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" + b"{}," * JSON_THINGS + b"{}]",
+        b"[" + b"[]," * JSON_THINGS + b"[]]",
+        b"{" + b",".join(b'"%d":1' % number for number in range(JSON_THINGS)) + b"}",
+    ],
+)
+def test_json_of_so_many_things_that_reading_it_would_hold_up_others_is_undecodable(content):
+    assert strict_json(content) == Undecodable("The JSON has too many things in it.")
+    assert not isinstance(strict_json(b"[" + b"1," * JSON_THINGS + b"1]"), Undecodable), "numbers are read fast"
+
+
+@pytest.mark.parametrize(("coding", "part"), [("gzip", gzip.compress(b"")), ("zstd", zstandard.compress(b""))])
+def test_a_body_compressed_in_so_many_parts_that_beginning_each_would_hold_up_others_is_undecodable(coding, part):
+    assert decode(part * PARTS, coding) == b""
+    assert isinstance(decode(part * (PARTS + 1), coding), Undecodable)
 
 
 def test_json_is_as_deep_as_the_bound_and_no_deeper():
