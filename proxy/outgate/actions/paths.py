@@ -18,8 +18,7 @@ def plainest(path: str) -> str:
     """
     if not _ODD.search(path):
         return path
-    unescaped = _ESCAPED_PLAIN.sub(lambda match: chr(int(match[1], 16)), path)
-    return _SLASHES.sub("/", _MATRIX.sub("", unescaped)).rstrip("/") or "/"
+    return _lenient(path).rstrip("/") or "/"
 
 
 def readable(raw: str) -> str:
@@ -31,3 +30,15 @@ def readable(raw: str) -> str:
     except UnicodeDecodeError:
         return raw
     return text if text.isprintable() else raw
+
+
+def readings(resource: str) -> frozenset[str]:
+    """Give every text that a server may take a part of a URL for, itself among them: most often it is the only one."""
+    if "%" not in resource and ";" not in resource and "//" not in resource:
+        return frozenset((resource,))
+    texts = {resource, readable(resource)}
+    return frozenset(texts | set(map(_lenient, texts)))
+
+
+def _lenient(text: str) -> str:
+    return _SLASHES.sub("/", _MATRIX.sub("", _ESCAPED_PLAIN.sub(lambda match: chr(int(match[1], 16)), text)))

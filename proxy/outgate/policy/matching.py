@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Money
+from outgate.actions.paths import readings
 from outgate.inspect.secrets import UNREADABLE
 
 if TYPE_CHECKING:
@@ -199,10 +200,12 @@ def _label_reader(name: str) -> Reader:
     return read
 
 
-def _resource(action: Action, facts: Facts) -> str | Erred:
+def _resource(action: Action, facts: Facts) -> str | frozenset[str] | Erred:
+    """What one server takes for another path is several at once: a restriction holds for any, a permission for all."""
     if facts.unread and not action.resource:
         return Erred("missing:resource")
-    return action.resource
+    found = readings(action.resource)
+    return action.resource if len(found) == 1 else found
 
 
 def _data(action: Action, facts: Facts) -> frozenset[str] | Partly:

@@ -1,6 +1,6 @@
 import pytest
 
-from outgate.actions.paths import plainest, readable
+from outgate.actions.paths import plainest, readable, readings
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,17 @@ def test_a_path_as_the_most_lenient_server_sees_it(path, plain):
 )
 def test_a_part_as_people_read_it(raw, text):
     assert readable(raw) == text
+
+
+@pytest.mark.parametrize(
+    ("resource", "seen"),
+    [
+        ("api.test/a/b/", {"api.test/a/b/"}),
+        ("api.test/%61", {"api.test/%61", "api.test/a"}),
+        ("api.test//a;x/b", {"api.test//a;x/b", "api.test/a/b"}),
+        ("api.test/%61%ff", {"api.test/%61%ff", "api.test/a%ff"}),
+        ("a%2fb", {"a%2fb", "a/b"}),
+    ],
+)
+def test_every_way_in_which_a_resource_may_be_read(resource, seen):
+    assert readings(resource) == seen

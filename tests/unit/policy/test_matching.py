@@ -136,6 +136,14 @@ def test_a_parameter_that_is_missing_or_an_amount_is_an_error():
     assert read(action(params={"id": pounds(1)}), facts()) == Erred("type:params.id")
 
 
+@pytest.mark.parametrize("path", ["api.test/%61dmin", "api.test//admin", "api.test/adm%69n;x=1", "api.test/%41dmin"])
+def test_a_resource_that_a_server_may_read_as_another_is_both(path):
+    sly = action(resource=path)
+    assert held("{resource: api.test/admin}", sly) is MATCH
+    assert held("{resource: [api.test/admin, api.test/Admin]}", sly, effect="allow") is NO_MATCH
+    assert held("{resource: api.test/*}", sly, effect="allow") is MATCH
+
+
 def test_unread_data_and_resources_are_errors():
     assert held("{data: secret}", at=facts(unread=True)) == Erred("missing:data")
     assert held("{resource: a}", at=facts(unread=True)) == Erred("missing:resource")
