@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from outgate.mitm.notes import Notes
     from outgate.mitm.tls import Handshakes
     from outgate.mitm.wire import Upstream
+    from outgate.policy.decision import Decision
     from outgate.ports import Pin
 
 _H2: Final = b"h2"
@@ -172,13 +173,22 @@ class Addon:
         if call.body is None:
             raise BreachError("decided before its body was there")
         if call.admission is not None:
+            await asyncio.sleep(0)  # thousands of these may come at once: others have their turn in between
             return
-        admission = await self._gate.admit(call.opening, call.body)
+        try:
+            admission = await self._gate.admit(call.opening, call.body)
+        except asyncio.CancelledError:
+            self._spend(call)  # given up, and on record all the same
+            raise
         if isinstance(admission, Refused):
-            self._allowance.spend(call.link.agent.id, size_of(admission.decision, len(call.raw.target)), time.monotonic())
+            self._spend(call, admission.decision)
         call.open_way(admission)
         if call.link.gone:
             self.client_left(call)
+
+    def _spend(self, call: Call, decision: Decision | None = None) -> None:
+        """Charge what a receipt took."""
+        self._allowance.spend(call.link.agent.id, size_of(decision, len(call.raw.target)), time.monotonic())
 
     def client_left(self, call: Call) -> None:
         """The client gave this one up."""

@@ -15,9 +15,13 @@ _MOST_ACTIONS: Final = 32
 _MOST_TARGET: Final = 2048
 
 
-def size_of(decision: Decision, target: int) -> int:
-    """Guess, high rather than low, how many bytes the receipt of a refusal takes; a target of so many bytes is in it."""
-    return _RECEIPT + _ACTION * min(len(decision.verdicts), _MOST_ACTIONS) + min(target, _MOST_TARGET)
+def size_of(decision: Decision | None, target: int) -> int:
+    """Guess, high rather than low, how many bytes the receipt of a refusal takes; a target of so many bytes is in it.
+
+    Without the decision: of one that nobody waited for.
+    """
+    actions = len(decision.verdicts) if decision is not None else 1
+    return _RECEIPT + _ACTION * min(actions, _MOST_ACTIONS) + min(target, _MOST_TARGET)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 READ: Final = 256 * 1024
 """Bytes taken from a socket at once."""
+READ_STREAMS: Final = 16 * 1024
+"""The same, of an agent that speaks HTTP/2: hundreds of requests fit in as much, and others have their turn in between."""
 
 
 class Handler(LiveConnectionHandler):
@@ -105,7 +107,7 @@ class Handler(LiveConnectionHandler):
         assert isinstance(io.writer, asyncio.StreamWriter)
         cancelled: asyncio.CancelledError | None = None
         try:
-            while data := await io.reader.read(READ):
+            while data := await io.reader.read(READ_STREAMS if self._has_streams(connection) else READ):
                 self._feed(events.DataReceived(connection, data))
                 await self._breathe(connection)
         except OSError:
@@ -353,7 +355,7 @@ class Handler(LiveConnectionHandler):
         HTTP/2 holds back single streams by their windows, so its connections are read on: what makes room comes there.
         """
         link, agent = self._link, connection is self.client
-        if agent and self.client.alpn != b"h2":
+        if agent and not self._has_streams(connection):
             for other in tuple(self.transports):
                 await self._drain(other)
             while link.waiting > self._limits.waiting and not self._down:
@@ -361,9 +363,14 @@ class Handler(LiveConnectionHandler):
                 await link.room.wait()
             return
         await self._drain(self.client)
+        if agent:
+            await asyncio.sleep(0)
         while not agent and link.pressed(connection) and not self._down:
             link.room.clear()
             await link.room.wait()
+
+    def _has_streams(self, connection: Connection) -> bool:
+        return connection is self.client and self.client.alpn == b"h2"
 
     async def _drain(self, connection: Connection) -> None:
         io = self.transports.get(connection)

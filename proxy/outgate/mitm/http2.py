@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import h2.connection
 import h2.events
+from h2.errors import ErrorCodes
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -13,6 +14,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestData,
     RequestHeaders,
     RequestProtocolError,
+    ResponseEndOfMessage,
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http2 import Http2Client, Http2Connection, Http2Server, StreamState, split_pseudo_headers
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 _STREAM_WINDOW: Final = 2 * MIB
 _CONNECTION_WINDOW: Final = 16 * MIB
+MOST_RESET: Final = 200
+"""Streams that an agent may have reset beyond those that it let end: opening and resetting costs it nothing, and us much."""
 _PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _ODD: Final = Unreadable(status=400, why="The request has a pseudo-header that is not for requests.")
 
@@ -88,12 +92,23 @@ class AgentHttp2(_Settling, Http2Server):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.h2_conn = Windowed(self.h2_conf)
+        self._hasty = 0
 
     def unsent(self, stream_id: int) -> int:
         """How much of an answer waits for the agent's window."""
         return self.h2_conn.unsent(stream_id)
 
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, ResponseEndOfMessage):
+            self._hasty = max(0, self._hasty - 1)
+        yield from super()._handle_event(event)
+
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
+        if isinstance(event, h2.events.StreamReset) and event.stream_id in self.streams:
+            self._hasty += 1
+            if self._hasty > MOST_RESET:
+                yield from self.protocol_error("too many streams were reset", ErrorCodes.ENHANCE_YOUR_CALM)
+                return True
         if not isinstance(event, h2.events.RequestReceived):
             return (yield from super().handle_h2_event(event))
         stream_id, ended = event.stream_id, bool(event.stream_ended)
