@@ -23,9 +23,12 @@ MODERN = "modern.test"
 CORPORATE = "corp.test"
 """The one that the operator's table says nothing of: it is reached by a company's own proxy."""
 
+EC2 = "ec2.eu-west-1.amazonaws.com"
+"""Answers as any of the others that nobody wrote: boto3 reads an error in that, and counts it as one answer."""
+
 NAMES = (
     "api.github.com", "github.com", "slack.com", "api.openai.com", "api.anthropic.com", "api.stripe.com", "pypi.org",
-    "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", CORPORATE, "echo.test", MODERN, ACKS,
+    "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", EC2, CORPORATE, "echo.test", MODERN, ACKS,
 )  # fmt: skip
 BLOCK = bytes(range(256)) * 256
 """64 KiB that a download repeats."""
