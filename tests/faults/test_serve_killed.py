@@ -46,10 +46,12 @@ class Load:
     """Agents that never stop asking. What people must approve, all clients of an agent ask for together, until it is done."""
 
     world: World
-    server: Server
+    servers: list[Server]
     seed: int
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
     broken: int = 0
+    left: int = 0
+    """Requests whose client did not wait for the answer."""
     _numbers: Counter[str] = field(default_factory=Counter)
 
     @contextlib.asynccontextmanager
@@ -65,13 +67,26 @@ class Load:
 
     async def _ask_on(self, agent: str, number: int) -> None:
         choice = random.Random(f"{self.seed} {agent} {number}")
-        async with self.server.client(agent) as client:
+        async with self.servers[number % len(self.servers)].client(agent) as client:
             while True:
+                patience = asyncio.timeout(choice.uniform(0, 0.06) if choice.random() < 0.15 else None)
                 try:
-                    await self._ask(client, choice.choice(ONCE + UNTIL_DONE), secure=choice.random() < 0.5)
+                    async with patience:
+                        await self._ask(client, choice.choice(ONCE + UNTIL_DONE), secure=choice.random() < 0.5)
                 except GONE:
                     self.broken += 1
                     await asyncio.sleep(0.02)
+                except TimeoutError:
+                    assert patience.expired(), "a request was never answered"
+                    self.left += 1
+
+    async def some(self, many: int) -> None:
+        """Wait until so many more requests were answered, but not for ever: it may be that there is nobody."""
+        until = self.answered.total() + many
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                while self.answered.total() < until:
+                    await asyncio.sleep(0.005)
 
     async def _ask(self, client: Client, kind: str, *, secure: bool) -> None:
         name = f"/{kind}/{client.agent}"
@@ -111,7 +126,7 @@ async def test_however_often_it_is_killed_under_load_what_it_promised_holds(tmp_
     async with World(tmp_path, RULES) as world:
         world.plain.answers, world.secure.answers = unevenly(seed), unevenly(seed + 1)
         server = world.server()
-        load = Load(world, server, seed)
+        load = Load(world, [server], seed)
         lives = Lives(server, load, choice)
         began = time.monotonic()
         await lives.born()
@@ -123,12 +138,38 @@ async def test_however_often_it_is_killed_under_load_what_it_promised_holds(tmp_
         took = time.monotonic() - began
         print(f"{lives.deaths / took * 60:.0f} kills a minute, ready in {lives.started:.2f} s (median); {load.answered}")
         await still_halted(world, server)
-        await used_up(server)
-        assert await server.stop() == 0, server.said
-        holds(world, await proves(world))
-        await signed_by_enough(world)
-        nothing_stale(world)
-        assert world.alarms() == []
+        await all_of_it_holds(world)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("rounds", [4, pytest.param(25, marks=pytest.mark.slow)])
+async def test_however_often_several_on_one_state_folder_die_together_it_holds(tmp_path: Path, rounds: int) -> None:
+    seed = time.time_ns() & 0xFFFFFFFF
+    print(f"seed {seed}")
+    choice = random.Random(seed)
+    async with World(tmp_path, RULES) as world:
+        world.plain.answers, world.secure.answers = unevenly(seed), unevenly(seed + 1)
+        servers = [world.server(number) for number in range(CLIENTS)]
+        await asyncio.gather(*(server.start() for server in servers))
+        await world.trusted()
+        load = Load(world, servers, seed)
+        async with signing(world), load.running():
+            for number in range(rounds):
+                await load.some(choice.randrange(100, 300))
+                dying = servers if number % 2 == 0 else choice.sample(servers, 2)
+                await asyncio.gather(*(server.kill() for server in dying))
+                await asyncio.gather(*(server.start() for server in dying))
+        print(load.answered)
+        await all_of_it_holds(world)
+
+
+async def all_of_it_holds(world: World) -> None:
+    await used_up(world.servers[0])
+    assert [await server.stop() for server in world.servers] == [0] * len(world.servers)
+    holds(world, await proves(world))
+    await signed_by_enough(world)
+    nothing_stale(world)
+    assert world.alarms() == []
 
 
 @dataclass
@@ -155,7 +196,7 @@ class Lives:
 
     async def until(self, deaths: int) -> None:
         while self.deaths < deaths:
-            await self._some_requests(self.choice.randrange(150))
+            await self.load.some(self.choice.randrange(150))
             await self._killed(self.choice.uniform(0, 0.05))
             if self.choice.random() < 0.5 and self.deaths < deaths:
                 await self._miscarried()
@@ -175,13 +216,6 @@ class Lives:
         await asyncio.sleep(seconds)
         await self.server.kill()
         self.deaths += 1
-
-    async def _some_requests(self, many: int) -> None:
-        until = self.load.answered.total() + many
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(5):
-                while self.load.answered.total() < until:
-                    await asyncio.sleep(0.005)
 
 
 # the switch
@@ -231,6 +265,7 @@ def holds(world: World, record: list[LetOut]) -> None:
     for path, digest in world.seen():
         if path.startswith("/quota/"):
             days[path.split("/")[2], at[digest].date()] += 1
+    print(f"of {A_DAY} a day arrived {sorted(days.values())}")
     assert days
     assert max(days.values()) <= A_DAY
     for agent in AGENTS:
@@ -248,7 +283,7 @@ def holds(world: World, record: list[LetOut]) -> None:
         ("refused",),
         ("abandoned",),
     }
-    assert sum(one.results == ("unknown",) for one in record) > 0, "no death found anything under way"
+    assert {one.results for one in record} >= {("executed",), ("unknown",)}
 
 
 def evenly(times: list) -> None:
@@ -274,4 +309,4 @@ async def signed_by_enough(world: World) -> None:
 def nothing_stale(world: World) -> None:
     """The dead left nothing behind that grows."""
     assert list((world.state / "gates").iterdir()) == []
-    assert not (world.folder / "admin-0.sock").exists()
+    assert list(world.folder.glob("*.sock")) == []
