@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from outgate.cli.group import Commands
 from outgate.cli.text import clean, columns, wrapped
 from outgate.errors import ConfigError
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from outgate.app.enrolment import Written
     from outgate.intake.credentials import Enrolled
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, cls=Commands)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An agent, by its name.")]
-Config = Annotated[Path | None, typer.Option(help="Settings; default: config.yaml in the user's outgate folder.")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings; default: config.yaml in the user's outgate folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outgate.cli.card import harmless, span
+from outgate.cli.group import Commands
 from outgate.cli.text import columns, cut
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from outgate.approvals.statement import Shown
     from outgate.digest import Json
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False)
+app = typer.Typer(rich_markup_mode=None, add_completion=False, cls=Commands)
 
 POLL = 1.0
 """Seconds between looks at the desk."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outgate.cli.group import Commands
 from outgate.cli.text import clean, wrapped
 from outgate.errors import ConfigError, EvidenceError, UnavailableError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from outgate.ca.keep import Kept
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, cls=Commands)
 
 State = Annotated[Path | None, typer.Option(metavar="DIR", help="The state folder. Default: yours.")]
 

@@ -16,7 +16,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def deny(  # noqa: PLR0913  # one parameter an option
     approval: Named,
     *,
-    why: Annotated[str, typer.Option(metavar="TEXT", help="For the record and for the others; the agent is not told.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="For the record, for the others, and for the agent, which reads it.")],
     key: Key = None,
     person: Person = None,
     signature: Made = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ _TELLING = ("program", "policy", "mode", "fenced", "process", "pid", "host", "ad
 _DIGESTS = ("digest", "root", "digests")
 _SHORT = 14
 """Characters of a key's or a certificate's fingerprint: enough to compare at a glance."""
+_FOLDERS = re.compile(r"(?<![^\s'\"])/\S*/")
 
 
 def told(kind: str, about: About) -> tuple[str, str]:
@@ -87,11 +89,48 @@ def _reload(about: About) -> str:
 def _reload_refused(about: About) -> str:
     problems = _texts(about, "problems")
     count = _int(about, "all") or len(problems)
-    return f"NOT taken, {_count(count, 'problem')} in {_files(about)}: {problems[0] if problems else 'unknown'}"
+    first = _brief(problems[0]) if problems else "unknown"
+    where = "" if first.partition(":")[0] in _file_names(about) else f" in {_files(about)}"
+    return f"NOT taken, {_count(count, 'problem')}{where}: {first}"
+
+
+def _brief(problem: str) -> str:
+    """A problem whose files go by their names: what is wrong must fit on a line, `outgate status` has all of it."""
+    return _FOLDERS.sub("", problem.removeprefix("outgate: "))
 
 
 def _files(about: About) -> str:
-    return ", ".join(name.rpartition("/")[2] for name in _texts(about, "files")) or "being told"
+    return ", ".join(_file_names(about)) or "being told"
+
+
+def _file_names(about: About) -> list[str]:
+    return [name.rpartition("/")[2] for name in _texts(about, "files")]
+
+
+def _start(about: About) -> str:
+    policy, mode, agents = _text(about, "policy"), _text(about, "mode"), about.get("agents")
+    said = [part for part in (f"policy {policy}" if policy else "", mode) if part]
+    said += [_count(agents, "agent")] if isinstance(agents, int) else []
+    said += ["fenced" if about["fenced"] is True else f"NOT fenced: {_text(about, 'unfenced')}"] if "fenced" in about else []
+    return f"{_text(about, 'program')}{': ' if said and _text(about, 'program') else ''}{', '.join(said)}"
+
+
+def _stop(about: About) -> str:
+    signal, cut, around = _text(about, "signal"), _int(about, "cut"), _int(about, "around")
+    said = [f"on {signal}"] if signal else [f"its command ended with {_int(about, 'code')}"] if "code" in about else []
+    said += [f"{_count(cut, 'client')} cut off"] if cut else []
+    said += [f"tried to go around x {around}"] if around else []
+    return ", ".join(said)
+
+
+def _closed(about: About) -> str:
+    """A log whose writer is gone. That it did not say its end means nothing: no command does."""
+    lost, bare, bad = _int(about, "open"), _int(about, "uncovered"), _text(about, "bad")
+    said = [f"log {_text(about, 'writer')} of {_count(_int(about, 'size'), 'receipt')}"]
+    said += [f"BAD: {bad}"] if bad else []
+    said += [f"of {lost} let out nobody knows what became"] if lost else []
+    said += ["its last line torn"] if _int(about, "torn") else []
+    return ", ".join([*said, *([f"{bare} without a signature"] if bare else [])])
 
 
 def _people(about: About) -> str:
@@ -108,9 +147,9 @@ def _agent(did: str) -> Callable[[About], str]:
     return say
 
 
-def _ca(did: str) -> Callable[[About], str]:
+def _ca(did: str, key: str = "sha256") -> Callable[[About], str]:
     def say(about: About) -> str:
-        return f"{did} {_text(about, 'sha256')[:_SHORT]}{_by(about)}"
+        return f"{did} {_text(about, key)[:_SHORT]}{_by(about)}"
 
     return say
 
@@ -153,11 +192,14 @@ _KINDS: Mapping[str, tuple[str, Callable[[About], str]]] = {
     "ca-prepared": ("ca", _ca("prepared")),
     "ca-rotated": ("ca", _ca("signs from now on")),
     "ca-finished": ("ca", _ca("alone from now on")),
+    "ca-renewed": ("ca", _ca("taken up by the gate", "is")),
     "stranger": ("stranger", _stranger),
     "clock-stepped": ("clock", _clock),
     "tunnel-refused": ("tunnel", _at),
     "trust-failed": ("untrusted", _at),
-    "log-closed": ("closed", _plainly),
+    "log-closed": ("closed", _closed),
+    "start": ("start", _start),
+    "stop": ("stop", _stop),
     "unrecorded": ("unwritten", _unrecorded),
 }
 

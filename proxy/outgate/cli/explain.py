@@ -31,14 +31,20 @@ DEFAULT_POLICY = "coding-agent"
 def explain(  # noqa: PLR0913  # one parameter an option
     request: Annotated[str, typer.Argument(metavar="'METHOD URL'", help="As in 'DELETE https://api.github.com/repos/a/b'.")],
     *,
-    policy: Annotated[list[str] | None, typer.Option(help="A policy file or a starter policy's name; may be repeated.")] = None,
+    policy: Annotated[
+        list[str] | None, typer.Option(metavar="FILE|NAME", help="A policy file or a starter policy's name; may be repeated.")
+    ] = None,
     enforce: Annotated[bool, typer.Option("--enforce", help="As if the policy were enforced.")] = False,
-    agent: Annotated[str, typer.Option(help="Who asks.")] = "agent",
-    team: Annotated[str, typer.Option(help="The team of who asks.")] = "",
-    age: Annotated[int, typer.Option(help="Since how many days we know who asks.")] = 30,
-    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="A header, as in 'Name: value'.")] = None,
-    data: Annotated[str | None, typer.Option("--data", "-d", help="The body; @FILE reads it from a file.")] = None,
-    services: Annotated[list[Path] | None, typer.Option("--services", help="Your own service files.")] = None,
+    agent: Annotated[str, typer.Option(metavar="NAME", help="Who asks.")] = "agent",
+    team: Annotated[str, typer.Option(metavar="T", help="The team of who asks.")] = "",
+    age: Annotated[int, typer.Option(metavar="DAYS", help="Since how many days we know who asks.")] = 30,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="HEADER", help="A header, as in 'Name: value'.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", metavar="TEXT", help="The body; @FILE reads it from a file.")
+    ] = None,
+    services: Annotated[list[Path] | None, typer.Option("--services", metavar="PATH", help="Your own service files.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Say what a request is and what would be answered. Nothing is sent, looked up or recorded."""

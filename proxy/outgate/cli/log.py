@@ -54,8 +54,11 @@ class Answer(StrEnum):
 def log(  # noqa: PLR0913  # one parameter an option
     *,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes, of every gate here.")] = False,
-    agent: Annotated[str | None, typer.Option(help="Only this agent's.")] = None,
-    answer: Annotated[Answer | None, typer.Option(help="Only what was answered so.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="NAME", help="Only this agent's.")] = None,
+    answer: Annotated[
+        Answer | None,
+        typer.Option(metavar="ANSWER", help="Only what was answered so: allow, throttle, escalate, sandbox, block."),
+    ] = None,
     action: Annotated[str | None, typer.Option(metavar="PATTERN", help="Only actions like 'github.*'.")] = None,
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only from then on: 10m, 2h, 3d, or 2026-01-31T08:00.")

@@ -143,16 +143,20 @@ def line_of(entry: Entry, width: int, *, colour: bool) -> str:
     mark = _mark(fields, answer, would)
     came = _came(entry)
     room = max(8, width - 45)
-    start = "  ↳ later" if entry.late else _painted(f"{clean(mark):9}", _COLOURS.get(would, "0"), colour=colour)
+    start = (
+        "  ↳ later"
+        if entry.late
+        else _painted(f"{clean(mark):9}", _COLOURS.get(would if mark.startswith("~") else answer, "0"), colour=colour)
+    )
     tier, what = _what(fields)
     return f"{clock} {start} {tier:2} {_middle(what, room):{room}} {cut(came, 9):9} {who}".rstrip()
 
 
 def _mark(fields: Mapping[str, Json], answer: str, would: str) -> str:
-    """The answer; after a `~` what enforcing would make of it; `approved` where people let it out."""
+    """The answer; of what was let out, after a `~` what enforcing would make of it; `approved` where people let it out."""
     if answer == "allow" and _dict(fields, "approval").get("used") is True:
         return "approved"
-    return answer if answer == would else f"~{would}"
+    return f"~{would}" if answer == "allow" and would != "allow" else answer
 
 
 def _what(fields: Mapping[str, Json]) -> tuple[str, str]:

@@ -11,27 +11,37 @@ from typer.core import TyperGroup
 
 from outgate.errors import ConfigError, EvidenceError, UnavailableError
 
-COMMANDS = {
-    "run": "Run a command with its requests mapped, decided and recorded.",
-    "serve": "Serve many agents, each with a name and a token.",
-    "agent": "Write agents down, revoke them, trust them.",
-    "ca": "Show, export and rotate the CA of a gate that serves.",
-    "demo": "Show it at work: two readable minutes on loopback.",
-    "doctor": "Try to get around the gate, and see which programs here go through it.",
-    "log": "Read the decisions, newest last; -f follows.",
-    "approvals": "See what waits for people; watch it come.",
-    "approve": "Sign with your SSH key that a paused request may pass, once.",
-    "deny": "Sign that it must not.",
-    "status": "What runs, who is halted, what waits for people, what is over its limit.",
-    "halt": "Stop an agent, a team, a service or everything, now; restarts keep it.",
-    "resume": "Lift a halt.",
-    "people": "Say who may approve, and with which keys.",
-    "verify": "Check a log: chain, signatures, completeness.",
-    "explain": "Say what a request is, and what the policy would answer.",
-    "mock": "See, check and try what answers in the sandbox; record answers for it.",
-    "policy": "Check, test and suggest policies.",
+SECTIONS = {
+    "Begin": {
+        "demo": "See it at work: half a minute on loopback.",
+        "run": "Run a command with its requests mapped, decided and recorded.",
+        "doctor": "Try to get around the gate, and see which programs here go through it.",
+    },
+    "Policies": {
+        "explain": "Say what a request is, and what the policy would answer.",
+        "policy": "Check, test, suggest and replay policies.",
+        "mock": "See, check and try what answers in the sandbox; record answers for it.",
+    },
+    "See, and step in": {
+        "status": "Show what runs, who is halted, what waits for people, what is over its limit.",
+        "log": "Read the decisions, newest last; -f follows.",
+        "approvals": "See what waits for people; watch it come.",
+        "approve": "Sign with your SSH key that a paused request may pass, once.",
+        "deny": "Sign that it must not.",
+        "halt": "Stop an agent, a team, a service or everything, now; restarts keep it.",
+        "resume": "Lift a halt.",
+        "verify": "Check a log: chain, signatures, completeness.",
+    },
+    "Many agents": {
+        "serve": "Serve many agents, each with a name and a token.",
+        "agent": "Write agents down, revoke them, trust them.",
+        "people": "Say who may approve, and with which keys.",
+        "ca": "Show, export and rotate the CA of a gate that serves.",
+    },
 }
-"""Name to one line of help. `outgate.cli.<name>` has `app`, a `typer.Typer`."""
+"""As `--help` shows them. `outgate.cli.<name>` has `app`, a `typer.Typer`."""
+COMMANDS = {name: said for section in SECTIONS.values() for name, said in section.items()}
+"""Name to one line of help."""
 
 
 class LazyGroup(TyperGroup):
@@ -49,8 +59,10 @@ class LazyGroup(TyperGroup):
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        widest = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), said) for name, said in commands.items()])
 
 
 app = typer.Typer(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from outgate.cli.group import Commands
 from outgate.cli.text import clean, columns, wrapped
 from outgate.errors import ConfigError, Problem
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from outgate.mock.exchange import Answer, Asked
     from outgate.settings import Settings
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, cls=Commands)
 
 _TIME = re.compile(r"([1-9][0-9]{0,4})([smhd])")
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}

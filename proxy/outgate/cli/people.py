@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outgate.cli.group import Commands
 from outgate.cli.text import clean, wrapped
 from outgate.errors import ConfigError, EvidenceError, Problem, UnavailableError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from outgate.keys.people import Person
     from outgate.stores.people_files import Change
 
-app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True, cls=Commands)
 
 MOST_KEYS = 1 << 20
 """Bytes of a file of keys."""
@@ -41,7 +42,7 @@ def add(
     name: Name,
     key: Key = None,
     *,
-    group: Annotated[list[str] | None, typer.Option(help="A group of theirs; may be repeated.")] = None,
+    group: Annotated[list[str] | None, typer.Option(metavar="GROUP", help="A group of theirs; may be repeated.")] = None,
     config: Config = None,
     state: State = None,
 ) -> None:

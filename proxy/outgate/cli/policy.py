@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outgate.cli.group import Commands
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from outgate.policy.rule import Policy
     from outgate.settings import Settings
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False)
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, cls=Commands)
 
-Services = Annotated[list[Path] | None, typer.Option("--services", help="Your own service files, or a folder of them.")]
+Services = Annotated[
+    list[Path] | None, typer.Option("--services", metavar="PATH", help="Your own service files, or a folder of them.")
+]
 
 
 @app.command()
@@ -60,7 +64,9 @@ def try_cases(
         list[Path] | None, typer.Argument(metavar="CASES…", help="Files of cases; default: the shipped ones.")
     ] = None,
     *,
-    policy: Annotated[str | None, typer.Option(help="Try the cases on this policy, whatever they say.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar="FILE|NAME", help="Try the cases on this policy, whatever they say.")
+    ] = None,
     services: Services = None,
 ) -> None:
     """Try cases on their policies: where they differ, and rules that no case matches. Exits with 1 on a failure."""
@@ -82,7 +88,7 @@ def try_cases(
 def suggest(
     log: Annotated[Path | None, typer.Argument(metavar="LOG", help="A folder of logs; default: this machine's.")] = None,
     *,
-    agent: Annotated[str | None, typer.Option(help="Only what this agent did.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this agent did.")] = None,
     services: Services = None,
 ) -> None:
     """Write a least-privilege policy from what was seen, with comments. Nothing dangerous is simply allowed."""
@@ -105,10 +111,15 @@ def replay(  # noqa: PLR0913  # one parameter an option
     policy: Annotated[list[str], typer.Option(metavar="NEW", help="What to decide by: a file or a starter policy. Repeatable.")],
     bound: Annotated[
         int | None,
-        typer.Option("--max-new-blocks", min=0, help="Exit with 1 if more that were let out would be stopped, or can't be told."),
+        typer.Option(
+            "--max-new-blocks",
+            metavar="N",
+            min=0,
+            help="Exit with 1 if more that were let out would be stopped, or can't be told.",
+        ),
     ] = None,
     as_written: Annotated[bool, typer.Option("--as-written", help="Keep the policy's mode; else it is enforced.")] = False,
-    agent: Annotated[str | None, typer.Option(help="Only what this agent did.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this agent did.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All of it, for programs.")] = False,
     services: Services = None,
 ) -> None:

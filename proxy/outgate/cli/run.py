@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -17,15 +17,26 @@ def run(  # noqa: PLR0913  # one parameter an option
     command: Annotated[list[str], typer.Argument(metavar="CMD…", help="The agent's own command line.")],
     *,
     policy: Annotated[
-        list[str] | None, typer.Option(help="A policy file or the name of a starter policy; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="FILE|NAME", help="A policy file or the name of a starter policy; may be repeated."),
     ] = None,
     enforce: Annotated[bool, typer.Option("--enforce", help="Enforce, whatever mode the policy says.")] = False,
-    agent: Annotated[str | None, typer.Option(help="Who this is, in rules and in the log. Default: from the command.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings; default: config.yaml in the user's outgate folder.")] = None,
-    share: Annotated[list[Path] | None, typer.Option(help="Give the agent a path that the fence would hide.")] = None,
-    direct: Annotated[list[int] | None, typer.Option(help="Give the agent a TCP port of this host's loopback.")] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who this is, in rules and in the log. Default: from the command.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings; default: config.yaml in the user's outgate folder.")
+    ] = None,
+    share: Annotated[
+        list[Path] | None, typer.Option(metavar="PATH", help="Give the agent a path that the fence would hide.")
+    ] = None,
+    direct: Annotated[
+        list[int] | None, typer.Option(metavar="PORT", help="Give the agent a TCP port of this host's loopback.")
+    ] = None,
     no_fence: Annotated[bool, typer.Option("--no-fence", help="Only ask the agent's programs to come this way.")] = False,
-    metrics: Annotated[str | None, typer.Option(help="Serve Prometheus metrics: a socket's path or host:port.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Serve Prometheus metrics: a socket's path or host:port.")
+    ] = None,
 ) -> None:
     """Run CMD with every request mapped, decided and recorded. Exits with CMD's own code."""
     gc.disable()  # until the gate is ready, which freezes what is there: nothing that a start makes is garbage

@@ -12,15 +12,18 @@ import typer
 if TYPE_CHECKING:
     from outgate.app.serve import ServeReport, Serving
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
 def serve(
     *,
-    config: Annotated[Path | None, typer.Option(help="Settings; default: config.yaml in the user's outgate folder.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings; default: config.yaml in the user's outgate folder.")
+    ] = None,
     policy: Annotated[
-        list[str] | None, typer.Option(help="A policy file or the name of a starter policy; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="FILE|NAME", help="A policy file or the name of a starter policy; may be repeated."),
     ] = None,
     enforce: Annotated[bool, typer.Option("--enforce", help="Enforce, whatever mode the policy says.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Find out whether it would start, and end.")] = False,

@@ -51,9 +51,15 @@ HALT = {"scope": "agent", "name": "mailer", "why": "spam", "by": "ops", "cut": 3
         ("reload", {"files": [], "gone": 0, "restart": []}, "reload", "nothing else changed, by being told"),
         (
             "reload-refused",
-            {"files": ["/etc/p.yaml"], "problems": ["p.yaml:5: unknown effect 'blok'"], "all": 3},
+            {"files": ["/etc/p.yaml"], "problems": ["/etc/p.yaml:5: unknown effect 'blok'"], "all": 3},
             "reload",
-            "NOT taken, 3 problems in p.yaml: p.yaml:5: unknown effect 'blok'",
+            "NOT taken, 3 problems: p.yaml:5: unknown effect 'blok'",
+        ),
+        (
+            "reload-refused",
+            {"files": ["/etc/p.yaml"], "problems": ["outgate: no policy '/etc/og/p.yaml': there is none"], "all": 1},
+            "reload",
+            "NOT taken, 1 problem in p.yaml: no policy 'p.yaml': there is none",
         ),
         (
             "people-changed",
@@ -71,7 +77,20 @@ HALT = {"scope": "agent", "name": "mailer", "why": "spam", "by": "ops", "cut": 3
         ("tunnel-refused", {"host": "h.test", "port": 22, "detail": "ssh", "count": 1}, "tunnel", "h.test:22 ssh"),
         ("trust-failed", {"host": "h.test", "port": 443, "detail": "unknown ca"}, "untrusted", "h.test:443 unknown ca"),
         ("unrecorded", {"why": "refusals", "count": 9}, "unwritten", "refusals beyond what one agent may have written down x 9"),
-        ("start", {"program": "serve", "digest": "x", "digests": {"a": "b"}, "pid": 7, "listen": []}, "start", "program=serve pid=7"),
+        ("ca-renewed", {"was": "f" * 64, "is": "0123456789abcdef"}, "ca", "taken up by the gate 0123456789abcd"),
+        ("start", {"program": "serve", "policy": "p", "mode": "enforce", "agents": 1}, "start", "serve: policy p, enforce, 1 agent"),
+        ("start", {"program": "python", "policy": "p", "mode": "observe", "fenced": True}, "start", "python: policy p, observe, fenced"),
+        ("start", {"program": "sh", "fenced": False, "unfenced": "--no-fence"}, "start", "sh: NOT fenced: --no-fence"),
+        ("stop", {"signal": "SIGTERM", "cut": 1}, "stop", "on SIGTERM, 1 client cut off"),
+        ("stop", {"code": 3, "around": 2}, "stop", "its command ended with 3, tried to go around x 2"),
+        ("log-closed", {"writer": "w1", "size": 1, "stopped": False, "open": 0, "bad": ""}, "closed", "log w1 of 1 receipt"),
+        (
+            "log-closed",
+            {"writer": "w1", "size": 9, "open": 2, "torn": 7, "uncovered": 3, "bad": "receipt 5: no"},
+            "closed",
+            "log w1 of 9 receipts, BAD: receipt 5: no, of 2 let out nobody knows what became, its last line torn, 3 without a signature",
+        ),
+        ("something-new", {"program": "serve", "digest": "x", "pid": 7, "listen": []}, "something-new", "program=serve pid=7"),
     ],
 )  # fmt: skip
 def test_an_event_is_a_word_and_a_sentence(kind: str, about: dict[str, Any], word: str, said: str) -> None:

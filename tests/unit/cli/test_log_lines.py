@@ -39,6 +39,12 @@ def test_what_would_be_stopped_is_marked() -> None:
     assert shown(decision(verdicts=decided(would=Effect.BLOCK).verdicts, would=Effect.BLOCK), done()).startswith("~block ")
 
 
+@pytest.mark.parametrize("answer", [Effect.THROTTLE, Effect.ESCALATE, Effect.SANDBOX])
+def test_what_was_not_let_out_is_shown_by_its_answer_whatever_enforcing_more_would_make_of_it(answer: Effect) -> None:
+    verdicts = decided(answer, would=Effect.BLOCK).verdicts
+    assert shown(decision(answer, verdicts=verdicts, would=Effect.BLOCK)).startswith(f"{answer!s:9} ")
+
+
 def test_what_is_not_in_a_catalog_has_no_tier() -> None:
     guess = decided(Effect.BLOCK, action("http.POST", "paste.rs", confidence=Confidence.HEURISTIC))
     assert shown(decision(Effect.BLOCK, verdicts=guess.verdicts)) == f"block     ?  {'http.POST paste.rs':35} {'':9} coder"

@@ -43,6 +43,10 @@ def test_every_command_that_is_listed_is_there_and_has_help(monkeypatch, capsys,
     assert out.startswith(f"Usage: outgate {name}")
 
 
+def test_no_command_is_in_two_sections():
+    assert sum(map(len, cli.SECTIONS.values())) == len(cli.COMMANDS)
+
+
 def test_help_imports_no_command():
     heavy = ("outgate.app", "outgate.mitm", "mitmproxy", "cryptography", "yaml", "pydantic", "asyncio")
     script = (
