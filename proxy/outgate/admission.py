@@ -50,8 +50,8 @@ class Admitted:
     """May go out, now, as `request`, to `pin` and nowhere else. Owes one outcome.
 
     `mocked` names the service that a mock stands for; empty where the real one is asked. `approval` is the one whose grant
-    was used. `usage`: some limit counts what a model's answer used. `facts` and `ground` are kept where the answer is
-    decided on too.
+    was used. `owners` are the services that its host belongs to. `usage`: some limit counts what a model's answer used. `facts`
+    and `ground` are kept where the answer is decided on too.
     """
 
     request: Request
@@ -63,6 +63,7 @@ class Admitted:
     approval: str = ""
     reserved: Reserved = field(default_factory=Reserved)
     usage: bool = False
+    owners: frozenset[str] = frozenset()
     facts: Facts | None = field(default=None, repr=False)
     ground: Ground | None = field(default=None, repr=False)
 
@@ -73,8 +74,13 @@ class Admitted:
 
     @property
     def services(self) -> frozenset[str]:
-        """What it is done to: a halt of one of these cuts it."""
+        """What it is done to."""
         return frozenset(verdict.action.service for verdict in self.decision.verdicts)
+
+    @property
+    def touched(self) -> frozenset[str]:
+        """What it is done to, and whose host it goes to: a halt of one of these cuts it."""
+        return self.services | self.owners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from outgate.answer.status import approval_page, not_found
@@ -10,8 +10,9 @@ from outgate.approvals.approval import APPROVAL_ID, State
 from outgate.approvals.panels import panels_of
 from outgate.approvals.quorum import judge
 from outgate.approvals.request import request_digest
-from outgate.approvals.statement import draft
+from outgate.approvals.statement import check_told, draft
 from outgate.case import base32_id
+from outgate.errors import EvidenceError
 from outgate.policy.decide import discharged
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Asking:
     owed: Owed
     entropy: Callable[[int], bytes]
     hardware_only: bool = False
+    _spent: dict[str, datetime] = field(default_factory=dict, repr=False)
+    """Grants that were used here, and until when they would have been good."""
 
     async def lift(self, case: Case) -> frozenset[str]:
         """Take away what people approved of this very request. Give the rules that are lifted: none where it waits on."""
@@ -49,6 +52,8 @@ class Asking:
         found = await self.desk.find(case.key, case.facts.now)
         if found is None or found.request != case.key:
             return frozenset()
+        check_told(found, case.request, case.decision)
+        await self._check_unspent(found)
         case.approval = found
         case.standing = judge(found, case.ground.people, case.facts.now, hardware_only=self.hardware_only)
         if case.standing.state is State.DENIED:
@@ -76,18 +81,30 @@ class Asking:
         asked = await self.desk.ask(drafted)
         return asked, asked.id == name
 
-    async def use(self, approval: str, now: datetime) -> bool:
+    async def use(self, approval: Approval, now: datetime) -> bool:
         """Use a grant up. False: it was."""
 
         def undo(used: bool) -> None:  # noqa: FBT001  # what the port gives
             if used:
-                self.give_back(approval)
+                self.give_back(approval.id)
 
-        return await self.owed.surely(self.desk.use(approval, now), undo)
+        if used := await self.owed.surely(self.desk.use(approval.id, now), undo):
+            for old in [name for name, expires in self._spent.items() if expires < now]:
+                del self._spent[old]
+            self._spent[approval.id] = approval.expires
+        return used
 
     def give_back(self, approval: str) -> None:
         """What it was used for never left."""
+        self._spent.pop(approval, None)
         self.owed.later(self.desk.restore(approval), "giving a grant back")
+
+    async def _check_unspent(self, found: Approval) -> None:
+        """Raise EvidenceError where the desk says that a grant is whole which was used here: somebody else wrote that."""
+        if found.id in self._spent:
+            now = await self.desk.get(found.id)
+            if found.id in self._spent and (now is None or now.used is None):
+                raise EvidenceError(f"approval {found.id} was used, and the desk says that it was not: somebody changed it")
 
     async def status(self, agent: Agent, request: Request, people: People, now: datetime) -> Reply:
         """What an agent is told of its own approvals, and of nobody else's."""

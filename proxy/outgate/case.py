@@ -15,7 +15,8 @@ from outgate.admission import Admitted
 from outgate.answer.refuse import Circumstances
 from outgate.answer.reply import Asked, LimitState
 from outgate.approvals.approval import State
-from outgate.digest import canonical, sha256
+from outgate.approvals.statement import actions_told
+from outgate.digest import canonical_ascii_keys, sha256
 from outgate.inspect.credentials import without_credentials
 from outgate.inspect.provenance import provenance
 from outgate.intake.request import NoBody, UnreadBody
@@ -79,6 +80,11 @@ class Case:
         return frozenset(verdict.action.service for verdict in self.decision.verdicts)
 
     @property
+    def touched(self) -> frozenset[str]:
+        """Whose halt stops it: a push to a host of GitLab's is git's action, and GitLab's affair."""
+        return self.services | self.ground.catalog.owners(self.request.authority)
+
+    @property
     def enforced(self) -> bool:
         """Whether anything but what always holds is enforced on this agent."""
         return self.ground.policy.mode is Mode.ENFORCE and not self.facts.agent.observe
@@ -89,9 +95,10 @@ class Case:
         return self.standing is not None and self.standing.state is State.DENIED
 
     def known_as(self, digest: str, panels: Iterable[Panel], *, hardware_only: bool) -> None:
-        """Remember what people are asked: this request, of these panels. With another policy it is another question."""
+        """Remember what people are asked: this request, of these panels, as it is told. Else it is another question."""
         asked: list[Json] = [[p.name, p.need, list(p.of), p.owner, list(p.rules)] for p in panels]
-        self.digest, self.key = digest, sha256(canonical([digest, asked, hardware_only]))
+        told = actions_told(self.decision)
+        self.digest, self.key = digest, sha256(canonical_ascii_keys([digest, asked, hardware_only, told]))
 
     def said_no(self) -> str:
         """What an agent is told of a denial: that it was one, and why, as the person put it."""
@@ -209,6 +216,7 @@ def admission_of(case: Case, agent: Agent, pin: Pin | None, mock: tuple[str, Moc
         approval=decision.approval,
         reserved=case.reserved,
         usage=counts_usage(case.reserved),
+        owners=case.touched,
         facts=replace(case.facts, request=replace(case.request, body=NoBody())) if reads else None,
         ground=case.ground if reads else None,
     )

@@ -220,12 +220,12 @@ class Gate:
         facts = await self._gather(ground, request, opening, body)
         actions = self._actions(ground, request)
         decision = decide(ground.policy, actions, facts)
-        if (halt := self._switch.halted(opening.agent, {action.service for action in actions})) is not None:
-            decision = _halted(halt, decision)
         case = Case(ground=ground, request=request, facts=facts, decision=decision)
-        if decision.answer is Effect.ESCALATE:
+        if (halt := self._switch.halted(opening.agent, case.touched)) is not None:
+            case.decision = _halted(halt, decision)
+        if case.decision.answer is Effect.ESCALATE:
             await self._looked_ahead(case)
-        elif decision.answer in _MAY_LEAVE:
+        elif case.decision.answer in _MAY_LEAVE:
             await self._metered(case)
         if case.decision.answer is Effect.ESCALATE:
             lifted = await self._asking.lift(case)
@@ -239,10 +239,11 @@ class Gate:
         pin = await self._pin(case) if case.decision.lets_out else None
         leaves = pin is not None or mock is not None
         if pin is not None and case.decision.approval:
-            case.used = await self._asking.use(case.decision.approval, case.facts.now)
+            assert case.approval is not None
+            case.used = await self._asking.use(case.approval, case.facts.now)
             if not case.used:
                 return None
-        if leaves and (case.ground is not self._ground or self._switch.halted(opening.agent, case.services)):
+        if leaves and (case.ground is not self._ground or self._switch.halted(opening.agent, case.touched)):
             return None
         owed, case.recorded = self._journal.append(self._receipt(case, pin, mock)), True
         if not leaves:
@@ -259,7 +260,7 @@ class Gate:
             case.handed_over()
             raise
         case.handed_over()
-        if (halt := self._switch.halted(opening.agent, ready.services)) is not None:
+        if (halt := self._switch.halted(opening.agent, ready.touched)) is not None:
             self.conclude(ready, Outcome(result=Result.REFUSED, error="halted"))
             return self._refused(opening, _halted(halt, ready.decision), ready.stamp)
         return ready

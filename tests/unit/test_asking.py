@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 from gated import CODER, World
 from signed import Signer, people
 
+from outgate.digest import canonical_ascii_keys
 from outgate.gate import Admitted, Refused, Told
 from outgate.intake.agents import Agent
 from outgate.intake.request import UnreadBody, WholeBody
+from outgate.policy.decision import Reason
 from outgate.policy.effect import Effect
 from outgate.receipts.receipt import Outcome, Result
 
@@ -119,6 +122,33 @@ async def test_a_denial_is_said_and_asks_nobody_again():
     assert b"approval-denied" in refused.reply.body
     assert b"not on a Friday" in refused.reply.body
     assert types(it).count("approval-asked") == 1
+
+
+async def test_who_can_write_to_the_desk_has_people_sign_nothing_that_they_were_not_told():
+    it = world()
+    await asked(it)
+    found = await the_approval(it)
+    told = json.loads(found.statement)
+    it.desk._approvals[found.id] = replace(
+        found, statement=canonical_ascii_keys({**told, "url": "https://elsewhere.test/harmless"})
+    )
+    await approve(it, ANN, BEN)
+    refused = await asked(it)
+    assert isinstance(refused, Refused)
+    assert refused.decision.reason is Reason.CANNOT_DECIDE
+    assert it.alarm.told == ["EvidenceError while deciding a request"]
+
+
+async def test_a_grant_that_was_used_stays_used_whatever_the_desk_says():
+    it = world()
+    await asked(it)
+    found = await approve(it, ANN, BEN)
+    assert isinstance(await asked(it), Admitted)
+    it.desk._approvals[found.id] = replace(await it.desk.get(found.id), used=None)
+    refused = await asked(it)
+    assert isinstance(refused, Refused)
+    assert refused.decision.reason is Reason.CANNOT_DECIDE
+    assert it.alarm.told == ["EvidenceError while deciding a request"]
 
 
 async def test_a_grant_whose_request_never_left_is_given_back():

@@ -516,6 +516,18 @@ async def test_what_is_halted_is_refused_and_the_record_says_why():
     assert isinstance(await world.ask("GET https://elsewhere.test/"), Admitted)
 
 
+async def test_a_halt_of_a_service_holds_for_every_protocol_that_its_hosts_speak():
+    world = World()
+    listing = "GET https://gitlab.com/acme/site.git/info/refs?service=git-receive-pack"
+    found = await world.ask(listing)
+    assert found.decision.reason is Reason.UPSTREAM, "its name is not known here"
+    assert {verdict.action.service for verdict in found.decision.verdicts} == {"git"}
+    world.switch.halts = Halts((Halt(scope=Scope.SERVICE, name="gitlab"),))
+    refused = await world.ask(listing)
+    assert isinstance(refused, Refused)
+    assert refused.decision.reason is Reason.HALTED
+
+
 async def test_a_halt_holds_in_observe_mode_too_and_for_what_is_unreadable():
     world = World(mode="observe")
     world.switch.halts = Halts((Halt(scope=Scope.ALL),))

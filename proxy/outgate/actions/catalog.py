@@ -188,6 +188,11 @@ class Catalog:
             keys=frozenset().union(*(auth.keys for auth in found)) if all(auth.keys for auth in found) else frozenset(),
         )
 
+    def owners(self, authority: str) -> frozenset[str]:
+        """The names of all services that a host belongs to: what a request there does may be git's, or MCP's."""
+        spoken = self.at(authority)
+        return frozenset(service.name for service in (spoken.rest, spoken.git, spoken.mcp) if service is not None)
+
     def _at(self, authority: str) -> Spoken:
         found = {speaks: None if match is None else match.value for speaks, match in self._matches(authority)}
         return Spoken(rest=found["rest"], git=found["git"], mcp=found["mcp"])

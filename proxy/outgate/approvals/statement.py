@@ -35,6 +35,7 @@ _MOST_PARAMS, _MOST_NAMES, _MOST_PANELS = 8, 16, 8
 _STEPS = ((16, 64), (8, 16), (4, 8), (2, 4), (1, 1))
 """How many actions, and how many names in a list, are shown: the first that fits. All of them are bound by digests anyway."""
 _WHOLE_NUMBERS = 2**53
+_FITTED = frozenset({"actions", "actionsLeftOut", "panels", "panelsLeftOut"})
 
 
 def draft(  # noqa: PLR0913  # everything that a person is told before signing
@@ -83,6 +84,22 @@ def draft(  # noqa: PLR0913  # everything that a person is told before signing
         asked=asked,
         expires=expires.replace(microsecond=0),
     )
+
+
+def check_told(approval: Approval, request: Request, decision: Decision) -> None:
+    """Raise EvidenceError where its statement tells people of anything but this request, and what it does.
+
+    A store may have been written by somebody else: what was signed without being seen is approved by nobody.
+    """
+    said = _bound(approval)
+    fixed = {name: value for name, value in said.items() if name not in _FITTED} | _request(request)
+    if _fitted(fixed, decision.verdicts, approval.panels) != approval.statement:
+        raise EvidenceError(f"the statement of approval {approval.id} tells people of something else: somebody changed it")
+
+
+def actions_told(decision: Decision) -> list[Json]:
+    """All that people are told of a decision's actions, none left out."""
+    return [_action(verdict.action, _STEPS[0][1]) for verdict in decision.verdicts]
 
 
 def to_sign(approval: Approval, *, deny: bool) -> bytes:

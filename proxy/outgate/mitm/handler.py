@@ -178,7 +178,7 @@ class Handler(LiveConnectionHandler):
             link.ending = "halted"
             self.abort()
             return ended
-        covered = [call for call in tuple(link.calls) if covers(link.known, call.admitted.services)]
+        covered = [call for call in tuple(link.calls) if covers(link.known, call.admitted.touched)]
         for call in covered:
             self._feed(Cut(call))
             self._stop_connecting(call.way)
