@@ -91,6 +91,10 @@ def bytes_of(part: Any) -> bytes:
             return bytes_of(what) * times
         case {"utf8": text}:
             return text.encode()
+        case {"utf16": text}:
+            return text.encode("utf-16-le")
+        case {"chunk": what}:
+            return b"%x\r\n%s\r\n" % (len(data := bytes_of(what)), data)
         case {"gzip": what}:
             return gzip.compress(bytes_of(what), mtime=0)
         case _:
@@ -190,7 +194,7 @@ async def _h2(case: Case, gateway: Gateway) -> list[bytes]:
             first = {":method": "GET", ":scheme": "https", ":authority": "api.test", ":path": "/a", **said.get("pseudo", {})}
             pseudo = [(name, str(value)) for name, value in first.items() if value is not None]
             pseudo += [tuple(pair) for pair in said.get("again", [])]
-            headers = [tuple(pair) for pair in said.get("headers", [])]
+            headers = [(name, _text(value)) for name, value in said.get("headers", []) for _ in range(said.get("times", 1))]
             body, trailers = bytes_of(said.get("body", "")), [tuple(pair) for pair in said.get("trailers", [])]
             open_end = bool(trailers) or bool(body)
             stream = await client.request("", "", "", pseudo=pseudo, headers=headers, end=not open_end)
@@ -202,6 +206,10 @@ async def _h2(case: Case, gateway: Gateway) -> list[bytes]:
             await client.until(lambda stream=stream: stream in client.ended or stream in client.reset)
             bodies.append(_ended_as(client, stream, status))
     return bodies
+
+
+def _text(value: Any) -> str:
+    return bytes_of(value).decode("latin-1")
 
 
 def _ended_as(client: Streams, stream: int, expected: Any) -> bytes:

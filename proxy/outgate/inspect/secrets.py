@@ -121,10 +121,12 @@ def classes_of(request: Request, catalog: Catalog) -> frozenset[str]:
 
 
 def secrets_in(content: bytes) -> frozenset[str]:
-    """Name the kinds of credentials in some bytes: as they stand, JSON-escaped, percent-escaped, or in base64."""
+    """Name the kinds of credentials in some bytes: as they stand, in UTF-16, JSON-escaped, percent-escaped, or in base64."""
     views = [content]
     if b"%" in content or b"\\u00" in content or b"\\/" in content:
         views.append(unquote_to_bytes(content.replace(b"\\u00", b"%").replace(b"\\/", b"/")))
+    if (zeros := content.count(0)) and zeros * 3 >= len(content):  # letters of two or four bytes each (UTF-16, UTF-32)
+        views.append(content.replace(b"\0", b""))
     return frozenset(name for view in views for look in (_spread, _in_words) for name in look(view))
 
 

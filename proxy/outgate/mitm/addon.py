@@ -118,6 +118,11 @@ class Addon:
         host, port = _leads_to(link)
         self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=_kind_of(data))
 
+    def malformed(self, link: Link, what: str) -> None:
+        """What came on a connection broke its protocol, so that it ends without an answer."""
+        host, port = _leads_to(link)
+        self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=f"malformed {what}")
+
     def tls_clienthello(self, link: Link, sni: bytes | None) -> str:
         """Remember what was asked for. Give the one name for the leaf."""
         if link.tunnel is None:

@@ -85,6 +85,8 @@ class _Bounded(Http1Connection):
                 yield from self.mark_done(request=request, response=not request)
                 return
         except h11.ProtocolError as error:
+            if not isinstance(event, events.ConnectionClosed):
+                self.malformed()
             yield commands.CloseConnection(self.conn)
             code = self.ReceiveProtocolError.code
             yield ReceiveHttp(self.ReceiveProtocolError(self.stream_id, f"malformed body: {error}", code=code))
@@ -92,6 +94,9 @@ class _Bounded(Http1Connection):
     def trailers(self, trailers: http.Headers) -> CommandGenerator[None]:  # noqa: ARG002  # the other side passes them on
         """A request's trailers end here: nobody decided them."""
         yield from ()
+
+    def malformed(self) -> None:
+        """A body broke its framing. Where an upstream's does, its exchange says so."""
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
         self.request_done = self.request_done or request
@@ -217,6 +222,11 @@ class AgentHttp1(_Bounded, Http1Server):
             yield commands.RequestWakeup(turned.delay)
         else:
             yield from self.turning_away(events.Start())
+
+    def malformed(self) -> None:
+        """Nobody is answered: so it is noted."""
+        wire = wire_of(self.context)
+        wire.addon.malformed(wire.link, "body")
 
     def turning_away(self, event: events.Event) -> CommandGenerator[None]:
         match event:

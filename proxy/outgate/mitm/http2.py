@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 from outgate.intake.request import Unreadable
 from outgate.mitm.link import MIB
 from outgate.mitm.translate import received
-from outgate.mitm.wire import RefusedHead
+from outgate.mitm.wire import RefusedHead, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +102,12 @@ class AgentHttp2(_Settling, Http2Server):
         if isinstance(event, ResponseEndOfMessage):
             self._hasty = max(0, self._hasty - 1)
         yield from super()._handle_event(event)
+
+    def protocol_error(self, message: str, error_code: int = ErrorCodes.PROTOCOL_ERROR) -> CommandGenerator[None]:
+        """Everything on this connection ends, and nothing of it is said to any stream: so it is noted."""
+        wire = wire_of(self.context)
+        wire.addon.malformed(wire.link, "http2")
+        yield from super().protocol_error(message, error_code)
 
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
         if isinstance(event, h2.events.StreamReset) and event.stream_id in self.streams:

@@ -84,6 +84,12 @@ def test_a_credential_is_found_in_the_base64_of_a_file(name, token):
         assert name in secrets_in(json.dumps({"content": encoded.decode()}).encode())
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
+def test_a_credential_in_wide_letters_is_found(name, token, encoding):
+    assert name in secrets_in(f'{{"token": "{token}"}}'.encode(encoding))
+
+
 @pytest.mark.parametrize("before", ["a" * 3000 + "/", "a." * 2000, "/a" * 2000 + "+"])
 @pytest.mark.parametrize("after", ["", "/" + "b" * 3000])
 def test_a_credential_in_a_long_run_is_found(before, after):
