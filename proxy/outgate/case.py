@@ -154,9 +154,11 @@ def used_of(reserved: Reserved, outcome: Outcome) -> dict[str, int]:
 
 def _metered(reserved: Reserved, outcome: Outcome) -> Iterator[tuple[str, int]]:
     usage = outcome.usage
-    if usage is None:
-        return
     for charge, _ in reserved.taken:
+        if usage is None:
+            if charge.limit.unit == TOKENS and outcome.least > charge.amount:
+                yield charge.key, outcome.least
+            continue
         if charge.limit.unit == TOKENS:
             yield charge.key, usage.input_tokens + usage.output_tokens
         elif charge.limit.unit == usage.currency and usage.cost_micros is not None:

@@ -70,6 +70,16 @@ async def test_what_an_answer_used_is_in_its_outcome(start, h2):
     ]
 
 
+async def test_a_stream_that_never_says_what_it_used_takes_of_the_limit_at_least_a_token_an_event(start):
+    gateway, upstream = await start()
+    said = sse({"choices": [{"index": 0, "delta": {"content": "word"}}]})
+    upstream.answers[CHAT] = gives(said * 20_001, content_type="text/event-stream")
+    assert (await ask(gateway, h2=False)).status == 200
+    await gateway.gate.settled()
+    assert (await ask(gateway, h2=False)).status == 429
+    assert await used(gateway) == [None]
+
+
 @H2
 async def test_a_stream_tells_at_its_end_and_is_not_held_up(start, h2):
     gateway, upstream = await start()

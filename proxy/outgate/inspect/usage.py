@@ -107,6 +107,11 @@ class Tap:
             return None
         return self._priced(self._found.counts)
 
+    @property
+    def least(self) -> int:
+        """Tokens that a stream used at least, also one that never says: nobody sends an event for less than one."""
+        return self._found.events
+
     def _priced(self, counts: dict[str, Any]) -> Usage | None:
         tokens, model = _tokens(counts), self._found.model[:_MODEL]
         if tokens is None:
@@ -129,6 +134,7 @@ class _Found:
     model: str = ""
     counts: dict[str, Any] | None = None
     last: bool = False
+    events: int = 0
 
     def take(self, event: object) -> None:
         """Read one JSON value of an answer: the whole of it, or an event."""
@@ -261,6 +267,7 @@ class _Lines:
 
     def _line(self, line: bytes) -> None:
         """Most lines say nothing of what was used, and are not looked at any closer."""
+        self._found.events += line.startswith(b"data:")
         if line.startswith((b"data:", b"{")) and _tells(line):
             self._found.take(_json(line.removeprefix(b"data:")))
         elif line.startswith(b"data:") and line[5:].strip() == b"[DONE]":

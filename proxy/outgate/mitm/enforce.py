@@ -160,6 +160,7 @@ def conclude(gate: Judge, call: Call, result: Result, *, error: str = "") -> Non
         body=call.upload.digest,
         error=error,
         usage=used(call.meter, whole=call.complete),
+        least=call.meter.least if call.meter is not None else 0,
     )
     gate.conclude(admitted, outcome)
 

@@ -59,7 +59,8 @@ class Result(StrEnum):
 class Outcome:
     """`sent` and `received` count body bytes; `body` is the SHA-256 of the request body as sent, empty if there was none.
 
-    `usage` is what a language model's answer says that it used, where somebody counts it.
+    `usage` is what a language model's answer says that it used, where somebody counts it; `least` the tokens that it used at
+    least, whatever it says.
     """
 
     result: Result
@@ -69,6 +70,7 @@ class Outcome:
     body: str = ""
     error: str = ""
     usage: Usage | None = None
+    least: int = 0
 
 
 class Place(Protocol):
