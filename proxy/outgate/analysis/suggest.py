@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from outgate.errors import EvidenceError
+from outgate.policy.decision import Reason
 from outgate.policy.effect import EFFECTS, Effect
 from outgate.policy.form import LANGUAGE
 from outgate.policy.reach import unknown
@@ -24,6 +25,8 @@ DANGEROUS = 2
 """The tier from which nothing is simply allowed."""
 _HARMLESS = frozenset({Effect.ALLOW, Effect.THROTTLE})
 """What would be let out, or would have been, less often. What was only tried in a sandbox is asked for."""
+_NO_POLICYS = frozenset({Reason.UNREADABLE, Reason.DESTINATION, Reason.AGENT, Reason.HALTED})
+"""Refused for these, whatever a policy says: a rule that allowed it would only look as if it did."""
 _MOST_RESOURCES = 8
 _NOTHING = "(none that can be written in a rule)"
 _SAFE = re.compile(r"[!-)+-~][ -)+-~]{0,198}")
@@ -83,6 +86,8 @@ def _add(log: _Log, fields: Mapping[str, Json]) -> None:
             log.first = min(log.first or at, at)
             log.last = max(log.last, at)
             log.agents.add(agent)
+            if fields.get("reason") in _NO_POLICYS:
+                return
             host = request.get("host")
             for action in actions:
                 _add_action(log, action, host if isinstance(host, str) else "")

@@ -57,7 +57,10 @@ class Counts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reloaded:
-    """What came of reading everything again. `problems`: then nothing changed. `restart`: what was changed and takes one."""
+    """What came of reading everything again. `problems`: then nothing changed.
+
+    `restart`: what is not as it was when the gate began, and takes one.
+    """
 
     at: datetime
     changed: bool = False
@@ -101,6 +104,7 @@ class Reloading[G: Grounds]:
     ) -> None:
         """`held` is what holds as the gate begins."""
         self.last: Reloaded | None = None
+        self._began = held
         self._held = held
         self._read = read
         self._adopt = adopt
@@ -151,6 +155,11 @@ class Reloading[G: Grounds]:
         """The last reload; None where there was none."""
         return self.last.said() if self.last else None
 
+    @property
+    def _restart(self) -> tuple[str, ...]:
+        """What waited for a restart when everything was last read, and still does."""
+        return self.last.restart if self.last else ()
+
     async def _looked(self) -> Look:
         return await asyncio.to_thread(self._looking.look, (*self._held.files, *self._blamed))
 
@@ -183,12 +192,12 @@ class Reloading[G: Grounds]:
         self._held = came
         self._counts.reloaded(ok=True)
         result = Reloaded(
-            at=self._now(), changed=bool(files) or was.digests != came.digests, restart=came.unlike(was), files=files
+            at=self._now(), changed=bool(files) or was.digests != came.digests, restart=came.unlike(self._began), files=files
         )
         if result.changed:
             LOGGER.info("reloaded %s", ", ".join(map(str, files)) or "everything")
             await self._note("reload", {**_digests(was, came), **_named(files), "gone": gone, "restart": list(result.restart)})
-        for what in result.restart:
+        for what in set(result.restart).difference(self._restart):
             LOGGER.warning("'%s' was changed, and holds from the next start on", what)
         return result
 
@@ -200,7 +209,7 @@ class Reloading[G: Grounds]:
         for problem in problems[:_MOST_TOLD]:
             LOGGER.error("not reloaded: %s", problem)
         await self._note("reload-refused", {**_named(files), "problems": list(problems[:_MOST_RECORDED]), "all": len(problems)})
-        return Reloaded(at=self._now(), problems=problems, files=files)
+        return Reloaded(at=self._now(), problems=problems, restart=self._restart, files=files)
 
     async def _note(self, what: str, about: dict[str, Json]) -> None:
         try:

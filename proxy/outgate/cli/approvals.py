@@ -66,9 +66,10 @@ def list_(
         return
     if not found:
         typer.echo("nothing waits for approval")
+        return
     now = datetime.now(UTC)
     rows = [_row(one, votes.stands(at, one), now) for one in found]
-    for line in columns(rows, (14, 8, 5, 12, 26, 6)):
+    for line in columns([("approval", "state", "signed", "agent", "what", "for"), *rows], (14, 8, 6, 12, 0, 6)):
         typer.echo(line)
 
 

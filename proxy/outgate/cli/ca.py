@@ -55,7 +55,8 @@ def export(
     """Write the certificates that an agent is to trust, in PEM form; never a key."""
     from outgate.ca.roots import public_roots
 
-    pem = _kept(state).bundle(_now())
+    kept = _kept(state)
+    pem = kept.bundle(_now())
     if with_roots:
         pem = b"\n".join((pem, *public_roots()))
     if out is None:
@@ -65,6 +66,9 @@ def export(
         out.write_bytes(pem)
     except OSError as error:
         raise UnavailableError(f"{out} can't be written: {error.strerror or error}") from error
+    ours = len(list(_rows(kept)))
+    roots = ", with the public roots" if with_roots else ""
+    typer.echo(f"{out}: {ours} CA{'' if ours == 1 else 's'} of this gate{roots}")
 
 
 @app.command()
@@ -88,10 +92,26 @@ def rotate(
         _done(folder, "ca-prepared", kept, "prepared. Give it to the agents (outgate ca export), then: outgate ca rotate")
     elif finish:
         kept, count = keep.finish(folder, now)
-        _done(folder, "ca-finished", kept, f"{count} before it no longer exported. Give the export to the agents")
+        _done(folder, "ca-finished", kept, _finished(count))
     else:
+        known = keep.look(folder, now)
         kept = keep.rotate(folder, now)
-        _done(folder, "ca-rotated", kept, "signs; a gate that serves takes it up by itself. Give the export to the agents")
+        _done(folder, "ca-rotated", kept, _rotated(prepared=known is not None and known.next is not None))
+
+
+def _finished(count: int) -> str:
+    if not count:
+        return "signs; there was none before it any more"
+    return f"is the only one now, {count} before it {'is' if count == 1 else 'are'} not exported any more. Give agents the export"
+
+
+def _rotated(*, prepared: bool) -> str:
+    if prepared:
+        return "signs; a gate that serves takes it up by itself. When every agent has the export: outgate ca rotate --finish"
+    return (
+        "signs, and was not prepared: agents fail until they have the export (outgate ca export). Next time: "
+        "outgate ca rotate --prepare, give them the export, then outgate ca rotate"
+    )
 
 
 def _done(state: Path, what: str, kept: Kept, said: str) -> None:

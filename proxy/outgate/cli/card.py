@@ -32,8 +32,8 @@ _OURS = "…·"
 def card(shown: Shown, standing: Standing, before: Before, now: datetime) -> Iterator[str]:
     """Give its lines, none wider than 80 columns."""
     left = shown.expires - now
-    over = f"expires in {span(left)}" if left.total_seconds() > 0 else "expired"
-    yield f"approval {shown.id}  {standing.state.value}, asked {_clock(shown.asked, now)}, {over}"
+    over = f", expires in {span(left)}" if standing.state in {State.PENDING, State.GRANTED} else ""
+    yield f"approval {shown.id}  {standing.state.value}, asked {_clock(shown.asked, now)}{over}"
     yield ""
     yield from row("who", _who(shown, before, now))
     for number, action in enumerate(shown.actions, 1):
@@ -56,7 +56,7 @@ def standing_line(standing: Standing, expires: datetime, now: datetime) -> str:
     """Say in one sentence how far it is, and what is missing."""
     match standing.state:
         case State.GRANTED:
-            return f"granted: the identical request passes once, in the next {span(expires - now)}"
+            return f"granted: goes out if it is held, else passes once if sent again within {span(expires - now)}"
         case State.DENIED:
             return f"denied by {', '.join(sorted(vote.person for vote in standing.denied))}"
         case State.EXPIRED:

@@ -80,6 +80,8 @@ def log(  # noqa: PLR0913  # one parameter an option
             _follow(logs, view, whole=since is not None)
         view.take(all_receipts(logs, _warn))
         view.finish()
+        if isinstance(view, _Lines) and not view.shown:
+            _warn(f"nothing of that is in {logs}" if wanted != Wanted() else f"{logs} is empty, begin with: outgate run -- CMD…")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
@@ -147,6 +149,11 @@ class _Lines:
     def finish(self) -> None:
         self._show(self._fold.flush())
         self._held_since = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether there was a line."""
+        return bool(self._day)
 
     def _show(self, entries: Iterable[Entry]) -> None:
         for entry in entries:

@@ -175,7 +175,10 @@ def _complain(line: str) -> None:
 def _summary(policy: Policy) -> str:
     allow = sum(not rule.effect.restricts for rule in policy.rules)
     restrict = len(policy.rules) - allow
-    return f"policy {policy.name}, {policy.mode}: {restrict} rules restrict, {allow} allow; {policy.digest[:19]}"
+    counted = (
+        f"{restrict} {'rule restricts' if restrict == 1 else 'rules restrict'}, {allow} {'allows' if allow == 1 else 'allow'}"
+    )
+    return f"policy {policy.name}, {policy.mode}: {counted}; {policy.digest[:19]}"
 
 
 def _suites(cases: Sequence[Path] | None, policy: str | None) -> list[Suite]:

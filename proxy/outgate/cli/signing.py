@@ -58,9 +58,10 @@ def decide(  # noqa: PLR0913  # what was asked on the command line
 
     Raises ConfigError, EvidenceError, UnavailableError: then nothing was decided.
     """
-    standing = look(at, approval)
+    standing = stands(at, approval)
     if standing.state is not State.PENDING and not (deny and standing.state is State.GRANTED):
         raise ConfigError(f"{approval.id} can't be {'denied' if deny else 'approved'}: {_DONE[standing.state]}")
+    look(at, approval)
     chosen = None if made else (key.expanduser() if key else _chosen(at, approval, person))
     if not sure:
         _ask(deny=deny, chosen=chosen)

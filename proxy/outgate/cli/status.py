@@ -95,7 +95,7 @@ def _agents(found: Survey, now: datetime) -> Iterator[str]:
             into["answers"][answer] = into["answers"].get(answer, 0) + count
     rows = sorted(agents.items(), key=lambda row: row[1]["last"], reverse=True)
     shown = [(clean(name), str(row["connections"]), _last(row["last"], now), _answers(row["answers"])) for name, row in rows]
-    yield from _table(("agent", "open", "last", "answers"), shown, (24, 6, 8, 36))
+    yield from _table(("agent", "open", "last", "answers"), shown, (24, 6, 8, 0))
 
 
 def _halted(found: Survey) -> Iterator[str]:

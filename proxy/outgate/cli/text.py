@@ -26,10 +26,11 @@ def wrapped(text: str, lead: str, width: int = 80) -> Iterator[str]:
 
 
 def columns(rows: Sequence[tuple[str, ...]], widest: tuple[int, ...]) -> Iterator[str]:
-    """Rows as aligned columns, two spaces apart, none wider than its bound."""
-    cells = [tuple(cut(cell, bound) for cell, bound in zip(row, widest, strict=True)) for row in rows]
-    if not cells:
+    """Rows as aligned columns, two spaces apart, none wider than its bound. One bound may be 0: what the others leave of 80."""
+    if not rows:
         return
-    widths = [max(len(row[i]) for row in cells) for i in range(len(widest))]
-    for row in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    needed = [max(len(row[i]) for row in rows) for i in range(len(widest))]
+    left = 80 - sum(min(need, bound) + 2 for need, bound in zip(needed, widest, strict=True) if bound)
+    widths = [min(need, bound or left) for need, bound in zip(needed, widest, strict=True)]
+    for row in rows:
+        yield "  ".join(cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import signal
 import sys
@@ -97,7 +98,9 @@ class Engine:
         try:
             server = await asyncio.start_server(self._acceptor(door), host, port, limit=READ, backlog=_BACKLOG)
         except OSError as error:
-            raise UnavailableError(f"can't listen on {host}:{port}: {error.strerror or error}; choose another port") from error
+            taken = error.errno == errno.EADDRINUSE
+            why = "something else listens there, perhaps another gate: stop it or" if taken else f"{error.strerror or error};"
+            raise UnavailableError(f"can't listen on {host}:{port}: {why} choose another port") from error
         self._listeners.append(server)
         number: int = server.sockets[0].getsockname()[1]
         return number

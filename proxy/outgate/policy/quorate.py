@@ -51,9 +51,10 @@ def _unknown(of: Approvers, people: People) -> Iterator[str]:
         if said.startswith(GROUP):
             group = said.removeprefix(GROUP)
             if group not in groups:
-                yield f"nobody is in group '{group}'{meant(group, groups)}"
+                remedy = f", outgate people add NAME KEY.pub --group {group}"
+                yield f"nobody is in group '{group}'{meant(group, groups) or remedy}"
         elif said not in people.by_name:
-            yield f"nobody is called '{said}'{meant(said, people.by_name) or ', see `outgate people add`'}"
+            yield f"nobody is called '{said}'{meant(said, people.by_name) or f', outgate people add {said} KEY.pub'}"
 
 
 def _at(of: Approvers, message: str) -> Problem:

@@ -46,6 +46,8 @@ def policy_path(asked: str) -> Path:
     if path.name == asked and starter.is_file():
         return starter
     known = ", ".join(sorted(found.stem for found in starters.glob("*.yaml")))
+    if path.name != asked or path.suffix:
+        raise ConfigError(f"there is no policy file {asked!r}: give a file's path or one of {known}")
     raise ConfigError(f"no policy {asked!r}: give a file's path or one of {known}")
 
 

@@ -208,3 +208,10 @@ def test_whatever_was_seen_the_text_passes_the_check_and_lets_no_danger_out(log)
 def test_nothing_in_it_is_in_vain(receipts):
     _, under = suggested(*receipts)
     assert lint(under, CATALOG) == ()
+
+
+def test_what_no_policy_lets_out_is_no_rule():
+    refused = {**seen(action("http.GET", resource="x", confidence=Confidence.HEURISTIC), host="a.test"), "reason": "destination"}
+    text, _ = suggested(seen(READ), refused)
+    assert "a.test" not in text
+    assert "From 2 decisions" in text

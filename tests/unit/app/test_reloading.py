@@ -32,7 +32,7 @@ class Text:
         return {"policy": self.text}
 
     def unlike(self, other):
-        return self.restart
+        return () if self.restart == other.restart else ("listen",)
 
 
 class World:
@@ -200,6 +200,16 @@ async def test_what_takes_a_restart_is_said_as_such(world):
     found = await world.settle()
     assert found.said()["restart"] == ["listen"]
     assert world.events[0][1]["restart"] == ["listen"]
+
+
+async def test_what_waits_for_a_restart_is_said_until_it_is_as_it_was_whatever_else_is_read(world):
+    world.main.write_text("good, and listen elsewhere")
+    await world.settle()
+    for text in ("good, and listen elsewhere, 3", "bad"):
+        world.main.write_text(text)
+        assert (await world.settle()).restart == ("listen",)
+    world.main.write_text("good 4")
+    assert (await world.settle()).restart == ()
 
 
 async def test_what_was_written_just_before_the_gate_began_is_read_again(tmp_path):

@@ -62,8 +62,8 @@ async def test_filters_choose(tmp_path: Path) -> None:
     assert len(shown(tmp_path, "--agent", "other")) == 2
     assert len(shown(tmp_path, "--answer", "block")) == 2
     assert len(shown(tmp_path, "--action", "github.*")) == 3
-    assert shown(tmp_path, "--action", "stripe.*") == []
-    assert shown(tmp_path, "--since", "1s") == []
+    for nothing in (("--action", "stripe.*"), ("--since", "1s")):
+        assert shown(tmp_path, *nothing) == [f"outgate: nothing of that is in {tmp_path / 'log'}"]
     assert len(shown(tmp_path, "--since", "2026-01-31T08:00:03+00:00")) == 2
 
 
@@ -104,8 +104,9 @@ async def test_json_gives_the_outcomes_of_the_decisions_that_are_wanted(tmp_path
     assert [json.loads(line)["type"] for line in shown(tmp_path, "--json", "--answer", "allow")] == ["decision", "outcome"]
 
 
-def test_where_nothing_was_logged_yet_nothing_is_shown(tmp_path: Path) -> None:
-    assert shown(tmp_path) == []
+def test_where_nothing_was_logged_yet_it_is_said(tmp_path: Path) -> None:
+    assert shown(tmp_path) == [f"outgate: {tmp_path / 'log'} is empty, begin with: outgate run -- CMD…"]
+    assert shown(tmp_path, "--json") == []
 
 
 def test_a_time_that_is_none_is_said(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_good_policy_is_said_to_be_ok_with_what_is_in_it(outgate, tmp_path):
     (tmp_path / "tried.yaml").write_text(GOOD)
     code, out, _ = outgate("policy", "check", "tried.yaml", "coding-agent")
     assert code == 0
-    assert out.splitlines()[0].startswith("tried.yaml: ok. policy tried, enforce: 1 rules restrict, 0 allow; sha256:")
+    assert out.splitlines()[0].startswith("tried.yaml: ok. policy tried, enforce: 1 rule restricts, 0 allow; sha256:")
     assert out.splitlines()[1].startswith("coding-agent: ok.")
 
 

@@ -38,3 +38,11 @@ def test_no_rows_are_no_lines():
 
 def test_wrapped_lines_stand_under_the_first():
     assert list(wrapped("one two three", "  why: ", 15)) == ["  why: one two", "       three"]
+
+
+def test_one_column_may_take_what_the_others_leave():
+    rows = [("mailer", "x" * 90, "5 s"), ("a", "y", "5 min")]
+    lines = list(columns(rows, (24, 0, 8)))
+    assert [len(line) for line in lines] == [78, 80]
+    assert lines[0].split()[1].endswith("…")
+    assert list(columns([("a", "b", "c")], (24, 0, 8))) == ["a  b  c"]
