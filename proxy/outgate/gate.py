@@ -161,12 +161,12 @@ class Gate:
 
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:
         """Record what became of a request that was let out. Durable soon after; nothing waits for it."""
+        back = partial(self._free, admitted, outcome)
         with self._owed.alarmed("recording an outcome"):  # a journal that is closed refuses all that follows by itself
-            self._owed.receipt(self._journal.append(outcome_body(admitted.stamp, self._clock.now(), outcome)))
-        if admitted.reserved.taken and (used := used_of(admitted.reserved, outcome)):
-            self._owed.later(self._ledger.settle(admitted.reserved, used), "settling limits")
-        if admitted.approval and outcome.result in _NOTHING_DONE:
-            self._asking.give_back(admitted.approval)
+            owed = self._journal.append(outcome_body(admitted.stamp, self._clock.now(), outcome))
+            self._owed.receipt(owed, back if outcome.result in _NOTHING_DONE else None)
+        if outcome.result not in _NOTHING_DONE:
+            back()
         with self._owed.alarmed("observing an outcome"):
             self._observer.concluded(admitted.agent.id, outcome.result.value, outcome.status)
             if admitted.mocked:
@@ -175,6 +175,17 @@ class Gate:
                 tokens = {"input": usage.input_tokens, "output": usage.output_tokens}
                 service = admitted.decision.verdicts[0].action.service
                 self._observer.used(admitted.agent.id, service, tokens, usage.cost_micros or 0, usage.currency)
+
+    def _free(self, admitted: Admitted, outcome: Outcome) -> None:
+        """Give back what was not used.
+
+        Of what is said to have done nothing, only when that is on record: after a death in between nobody would know it, and
+        what was let out with the same grant or room would be one too many.
+        """
+        if admitted.reserved.taken and (used := used_of(admitted.reserved, outcome)):
+            self._owed.later(self._ledger.settle(admitted.reserved, used), "settling limits")
+        if admitted.approval and outcome.result in _NOTHING_DONE:
+            self._asking.give_back(admitted.approval)
 
     async def note(self, what: str, agent: Agent | None, about: Mapping[str, Json]) -> None:
         """Record something that matters and is no decision (start, stop, a way around tried). Raises as the journal does."""
@@ -257,9 +268,9 @@ class Gate:
             ready = admitted(stamp=await asyncio.shield(owed))
         except asyncio.CancelledError:
             owed.add_done_callback(partial(self._abandoned, admitted))
-            case.handed_over()
             raise
-        case.handed_over()
+        finally:
+            case.handed_over()  # also where it can't be kept: it may be on the disk, as let out
         if (halt := self._switch.halted(opening.agent, ready.touched)) is not None:
             self.conclude(ready, Outcome(result=Result.REFUSED, error="halted"))
             return self._refused(opening, _halted(halt, ready.decision), ready.stamp)

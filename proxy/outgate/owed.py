@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -37,15 +37,16 @@ class Owed:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def receipt(self, owed: Future[Stamp]) -> None:
-        """Have somebody hear of it when this can't be kept."""
+    def receipt(self, owed: Future[Stamp], then: Callable[[], None] | None = None) -> None:
+        """Have somebody hear of it when this can't be kept; when it is, do what had to wait for that."""
         self._receipts.add(owed)
-        owed.add_done_callback(self._paid)
+        owed.add_done_callback(partial(self._paid, then))
 
     async def settled(self) -> None:
         """Wait until nothing that was put off is still to be done."""
-        while self._tasks:
-            await asyncio.wait(tuple(self._tasks))
+        while self._tasks or self._receipts:
+            waiting: set[Future[Any]] = {*self._tasks, *self._receipts}
+            await asyncio.wait(waiting)
 
     @contextmanager
     def alarmed(self, doing: str) -> Iterator[None]:
@@ -59,10 +60,15 @@ class Owed:
         with self.alarmed(what):
             await doing
 
-    def _paid(self, owed: Future[Stamp]) -> None:
+    def _paid(self, then: Callable[[], None] | None, owed: Future[Stamp]) -> None:
         self._receipts.discard(owed)
-        if not owed.cancelled() and (error := owed.exception()) is not None:
+        if owed.cancelled():
+            return
+        if (error := owed.exception()) is not None:
             self._alarm.raise_for(error, "recording an outcome")
+        elif then is not None:
+            with self.alarmed("giving back what was not used"):
+                then()
 
 
 def _undo[T](undo: Callable[[T], None], task: Future[T]) -> None:

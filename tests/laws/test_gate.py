@@ -168,5 +168,6 @@ def test_every_admission_is_concluded_once_and_nothing_raises(raw, result, fails
             world.gate.conclude(admission, Outcome(result=result))
             assert [type(error) for error, _ in world.told] == [UnavailableError] * fails
             assert [receipt.type for receipt in world.journal.receipts] == ["decision"] + ["outcome"] * (not fails)
+            await world.gate.settled()
 
     asyncio.run(all_of_it())

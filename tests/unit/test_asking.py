@@ -7,16 +7,20 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from gated import CODER, World
 from signed import Signer, people
 
 from outgate.digest import canonical_ascii_keys
+from outgate.errors import UnavailableError
 from outgate.gate import Admitted, Refused, Told
 from outgate.intake.agents import Agent
 from outgate.intake.request import UnreadBody, WholeBody
 from outgate.policy.decision import Reason
 from outgate.policy.effect import Effect
+from outgate.ports import Stamp
 from outgate.receipts.receipt import Outcome, Result
+from outgate.stores.memory import MemoryJournal
 
 ANN, BEN = Signer("ann"), Signer("ben")
 POSTS = "- {id: posts, match: {method: POST}, effect: escalate, to: ops}"
@@ -159,6 +163,54 @@ async def test_a_grant_whose_request_never_left_is_given_back():
     it.gate.conclude(admitted, Outcome(result=Result.REFUSED, error="no connection"))
     await it.gate.settled()
     assert isinstance(await asked(it), Admitted)
+
+
+class Pending(MemoryJournal):
+    """A journal whose receipts of one kind become durable when the test says so, or never."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.what, self.waiting = what, []
+
+    def append(self, body):
+        done = super().append(body)
+        if body["type"] != self.what or (self.what == "decision" and body["answer"] != "allow"):
+            return done
+        self.waiting.append(asyncio.get_running_loop().create_future())
+        return self.waiting[-1]
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "lost"])
+async def test_what_did_nothing_is_given_back_only_when_that_is_on_record(kept):
+    daily = "\n- {id: daily, match: {method: POST}, limit: 1/day, effect: block}"
+    it = world(rules=POSTS + daily, journal=Pending("outcome"))
+    await asked(it)
+    await approve(it, ANN, BEN)
+    it.gate.conclude(await asked(it), Outcome(result=Result.REFUSED, error="no connection"))
+    assert (await asked(it, b"two")).decision.answer is Effect.BLOCK, "its limit is still taken"
+    (outcome,) = it.journal.waiting
+    if kept:
+        outcome.set_result(Stamp(writer="memory", seq=0))
+    else:
+        outcome.set_exception(UnavailableError("the disk is full"))
+    await it.gate.settled()
+    again = await asked(it)
+    assert again.decision.answer is (Effect.ALLOW if kept else Effect.BLOCK)
+    assert it.alarm.told == ([] if kept else ["UnavailableError while recording an outcome"])
+
+
+async def test_what_may_be_on_the_disk_as_let_out_uses_up_its_grant():
+    it = world(journal=Pending("decision"))
+    await asked(it)
+    await approve(it, ANN, BEN)
+    asking = asyncio.create_task(asked(it))
+    while not it.journal.waiting:
+        await asyncio.sleep(0)
+    it.journal.waiting[0].set_exception(UnavailableError("the disk is full"))
+    refused = await asking
+    assert refused.decision.reason is Reason.CANNOT_DECIDE
+    await it.gate.settled()
+    assert (await asked(it)).decision.answer is Effect.ESCALATE
 
 
 async def test_a_grant_whose_request_may_have_arrived_is_spent():

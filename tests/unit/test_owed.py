@@ -45,3 +45,21 @@ async def test_what_is_waited_for_is_not_undone():
     undone = []
     assert await Owed(Alarm()).surely(asyncio.sleep(0, "taken"), undone.append) == "taken"
     assert undone == []
+
+
+async def test_what_waits_for_a_receipt_is_done_when_that_is_kept_and_never_when_it_is_lost():
+    alarm, done = Alarm(), []
+    owed = Owed(alarm)
+    kept, lost, plain = (asyncio.get_running_loop().create_future() for _ in range(3))
+    owed.receipt(kept, lambda: done.append("kept"))
+    owed.receipt(lost, lambda: done.append("lost"))
+    owed.receipt(plain)
+    settled = asyncio.create_task(owed.settled())
+    await asyncio.sleep(0)
+    assert (done, settled.done()) == ([], False)
+    kept.set_result(None)
+    plain.set_result(None)
+    lost.set_exception(OSError("gone"))
+    await settled
+    assert done == ["kept"]
+    assert alarm.told == ["OSError while recording an outcome"]
