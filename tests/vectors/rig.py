@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CASES = Path(__file__).parent / "cases"
 REFUSED = {400, 414, 421, 431}
-_SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: api.test\r\n\r\n"
+_SMUGGLED = "GET /smuggled HTTP/1.1\r\nHost: api.test\r\n\r\n"
 _KEYS = {
     *("id", "says", "by", "to", "sni", "offers", "lines", "body", "raw", "after", "streams", "answers", "upstream", "record"),
     *("policy", "upstream_says", "client_sees", "never", "resolver", "noted", "upstream_lacks", "tls"),
@@ -40,7 +40,7 @@ class Case:
     lines: list[Any] = field(default_factory=list)
     body: Any = ""
     raw: Any = None
-    after: Any = _SMUGGLED.decode()
+    after: Any = _SMUGGLED
     streams: list[dict[str, Any]] = field(default_factory=list)
     answers: Any = 400
     upstream: list[Any] = field(default_factory=list)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import h2.connection
 import h2.events
+import h2.exceptions
 from h2.errors import ErrorCodes
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
@@ -36,6 +37,7 @@ _STREAM_WINDOW: Final = 2 * MIB
 _CONNECTION_WINDOW: Final = 16 * MIB
 MOST_RESET: Final = 200
 """Streams that an agent may have reset beyond those that it let end: opening and resetting costs it nothing, and us much."""
+_FRAME_HEAD: Final = 9
 _PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _ODD: Final = Unreadable(status=400, why="The request has a pseudo-header that is not for requests.")
 
@@ -59,6 +61,13 @@ class Windowed(BufferedH2Connection):
     def initiate_connection(self) -> None:
         h2.connection.H2Connection.initiate_connection(self)
         self.increment_flow_control_window(_CONNECTION_WINDOW - self.inbound_flow_control_window)
+
+    def receive_data(self, data: bytes) -> list[Any]:
+        """Take what came. h2 keeps a frame until it is whole, and only then says that it is too large: up to 16 MiB of it."""
+        found: list[Any] = super().receive_data(data)
+        if len(self.incoming_buffer._data) > self.max_inbound_frame_size + _FRAME_HEAD:  # noqa: SLF001  # nothing public tells
+            raise h2.exceptions.FrameTooLargeError("a frame is larger than was agreed")
+        return found
 
     def acknowledge_received_data(self, acknowledged_size: int, stream_id: int) -> None:
         """Owe it."""
