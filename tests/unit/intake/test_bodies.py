@@ -146,7 +146,7 @@ def test_json_of_so_many_things_that_reading_it_would_hold_up_others_is_undecoda
     assert not isinstance(strict_json(b"[" + b"1," * JSON_THINGS + b"1]"), Undecodable), "numbers are read fast"
 
 
-@pytest.mark.parametrize(("coding", "part"), [("gzip", gzip.compress(b"")), ("zstd", zstandard.compress(b""))])
+@pytest.mark.parametrize(("coding", "part"), [("gzip", gzip.compress(b"", mtime=0)), ("zstd", zstandard.compress(b""))])
 def test_a_body_compressed_in_so_many_parts_that_beginning_each_would_hold_up_others_is_undecodable(coding, part):
     assert decode(part * PARTS, coding) == b""
     assert isinstance(decode(part * (PARTS + 1), coding), Undecodable)
