@@ -54,7 +54,7 @@ class Case:
     noted: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.id}: {self.says}"
+        return f"{self.id}: {self.says}{', in HTTP/2' if self.by == 'h2' else ''}"
 
     @property
     def expected(self) -> list[Any]:
