@@ -56,7 +56,7 @@ def standing_line(standing: Standing, expires: datetime, now: datetime) -> str:
     """Say in one sentence how far it is, and what is missing."""
     match standing.state:
         case State.GRANTED:
-            return f"granted: goes out if it is held, else passes once if sent again within {span(expires - now)}"
+            return f"granted: passes once, now if held, else within {span(expires - now)}"
         case State.DENIED:
             return f"denied by {', '.join(sorted(vote.person for vote in standing.denied))}"
         case State.EXPIRED:

@@ -15,6 +15,7 @@ from outgate.approvals.approval import State, Vote
 from outgate.approvals.statement import shown, to_sign, wants_hardware
 from outgate.cli.before import before
 from outgate.cli.card import card, standing_line
+from outgate.cli.text import wrapped
 from outgate.errors import ConfigError
 from outgate.keys.ssh import parse_public, parse_signature
 
@@ -78,7 +79,8 @@ def decide(  # noqa: PLR0913  # what was asked on the command line
     )
     after, standing = hand_in(at, approval, vote)
     typer.echo(f"{'denied' if deny else 'signed'} as {vote.person} with {public.fingerprint}")
-    typer.echo(f"{after.id}: {standing_line(standing, after.expires, datetime.now(UTC))}")
+    for line in wrapped(standing_line(standing, after.expires, datetime.now(UTC)), f"{after.id}: "):
+        typer.echo(line)
 
 
 def _ask(*, deny: bool, chosen: Path | None) -> None:

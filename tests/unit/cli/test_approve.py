@@ -49,7 +49,7 @@ def test_two_people_approve_and_each_is_told_what_is_missing(hand: Hand):
     assert "payments.create_payment" in said
     assert "signed as alice with SHA256:" in said
     assert "1 of 2; still needed: one of bob, carol; expires in 23 h" in said
-    assert "granted: goes out if it is held" in as_(hand, "bob")
+    assert "granted: passes once, now if held" in as_(hand, "bob")
     assert stands(place(None, None), hand.get(asked.id)).state is State.GRANTED
 
 

@@ -172,7 +172,7 @@ def test_how_far_it_is_is_one_sentence():
         return standing_line(judge(of, PEOPLE, now), of.expires, now)
 
     assert said(alice) == "1 of 2; still needed: one of bob, carol; 0 of 1; still needed: one of carol; expires in 7 h"
-    assert said(alice, bob, carol) == "granted: goes out if it is held, else passes once if sent again within 7 h"
+    assert said(alice, bob, carol) == "granted: passes once, now if held, else within 7 h"
     assert said(vote(asked, "bob", deny=True)) == "denied by bob"
     assert said(now=NOW + timedelta(days=2)) == "expired: nobody decided in time"
     assert said(used=NOW) == "used: the approved request was sent"
