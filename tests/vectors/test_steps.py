@@ -13,6 +13,8 @@ import hyperframe.frame as frames
 import pytest
 from OpenSSL import SSL
 
+from outgate.mitm.link import Limits
+
 
 def vector(*ids: str):
     """Say of which vectors a test is."""
@@ -347,3 +349,17 @@ async def test_an_upstream_that_can_not_prove_its_name_gets_no_byte(gateway):
     await gateway.stop()
     assert (upstream.received, upstream.seen) == (b"", [])
     assert [outcome["result"] for outcome in gateway.outcomes()] == ["refused"]
+
+
+@pytest.mark.parametrize(("size", "status"), [(999, 200), (1000, 200), (1001, 413)])
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
+@vector("B-12", "B-13")
+async def test_a_body_is_read_up_to_its_window_and_not_decided_by_a_part(make, size, status, chunked):
+    gateway = await make(reads_bodies=True, limits=Limits(body=1000))
+    upstream = await gateway.upstream()
+    framed = b"%x\r\n%s\r\n0\r\n\r\n" % (size, b"a" * size) if chunked else b"a" * size
+    said = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
+    async with await gateway.https() as client:
+        await client.send(f"POST /a HTTP/1.1\r\nHost: api.test\r\n{said}\r\n\r\n".encode() + framed)
+        assert (await client.answer()).status == status
+    assert [bytes(seen.body) for seen in upstream.seen] == ([b"a" * size] if status == 200 else [])

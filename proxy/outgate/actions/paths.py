@@ -40,5 +40,10 @@ def readings(resource: str) -> frozenset[str]:
     return frozenset(texts | set(map(_lenient, texts)))
 
 
+def plain(resource: str) -> str:
+    """Give the one of its readings that all of its spellings share: what a limit counts by."""
+    return _lenient(readable(resource))
+
+
 def _lenient(text: str) -> str:
     return _SLASHES.sub("/", _MATRIX.sub("", _ESCAPED_PLAIN.sub(lambda match: chr(int(match[1], 16)), text)))

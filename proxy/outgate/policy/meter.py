@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Money
+from outgate.actions.paths import plain
 from outgate.digest import sha256
 from outgate.intake.request import NoBody, UnreadBody, WholeBody
 from outgate.policy.amounts import micros
@@ -155,7 +156,7 @@ _FACTS: Mapping[str, Callable[[Action, Facts], str]] = {
     "agent.owner": lambda _, facts: facts.agent.owner,
     "action.service": lambda action, _: action.service,
     "action.name": lambda action, _: action.name,
-    "action.resource": lambda action, _: action.resource.casefold(),  # `Acme/Site` is no other limit than `acme/site`
+    "action.resource": lambda action, _: plain(action.resource).casefold(),  # `Acme/Sit%65` is no other limit than `acme/site`
     "host": lambda _, facts: facts.request.host,
 }
 PER = tuple(_FACTS)

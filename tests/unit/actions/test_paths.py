@@ -1,6 +1,6 @@
 import pytest
 
-from outgate.actions.paths import plainest, readable, readings
+from outgate.actions.paths import plain, plainest, readable, readings
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,8 @@ def test_a_part_as_people_read_it(raw, text):
 )
 def test_every_way_in_which_a_resource_may_be_read(resource, seen):
     assert readings(resource) == seen
+
+
+@pytest.mark.parametrize("resource", ["api.test/a/b", "api.test/%61//b", "api.test/a;x/%62", "api.test/a%2fb"])
+def test_every_spelling_of_a_resource_counts_as_one(resource):
+    assert plain(resource) == "api.test/a/b"

@@ -123,6 +123,7 @@ def test_actions_with_a_limit_of_their_own_are_charges_of_their_own(per):
 def test_a_resource_in_other_letters_has_no_other_limit():
     rule = "effect: block, limit: 5/day, per: action.resource"
     assert charged(rule, action(resource="Acme/Site"))[0].key == charged(rule, action(resource="acme/site"))[0].key
+    assert charged(rule, action(resource="acm%65//site"))[0].key == charged(rule, action(resource="acme/site"))[0].key
 
 
 def test_a_resource_that_nobody_read_can_not_be_told():
