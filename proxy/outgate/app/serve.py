@@ -19,7 +19,7 @@ from outgate.ca.authority import fingerprint
 from outgate.ca.keep import SOON, kept_ca, look, signing_file
 from outgate.errors import ConfigError, Problem, UnavailableError
 from outgate.intake.listening import Listener
-from outgate.policy.effect import Mode
+from outgate.policy.effect import Effect, Mode
 from outgate.stores.keyfile import receipts_key
 from outgate.telemetry.logs import LOGGER, logging_to
 from outgate.telemetry.metrics import Metrics
@@ -61,6 +61,8 @@ class Serving:
     ca_ends_soon: bool
     state: Path
     via: str = ""
+    people_file: Path | None = None
+    """Where people are to be written, if the policy asks people and there is nobody with a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,14 @@ class _Prepared:
             ca_ends_soon=ca is not None and ca.left(_now()) < SOON,
             state=found.state,
             via=via.shown if via else "",
+            people_file=found.settings.people_file(found.environ) if _asks_nobody(found) else None,
         )
+
+
+def _asks_nobody(found: Grounds) -> bool:
+    """Whether requests would wait for people, of whom none has a key."""
+    asks = any(rule.effect is Effect.ESCALATE for rule in found.policy.rules)
+    return asks and not any(one.keys for one in found.people.by_name.values())
 
 
 def check(asked: ServeAsk) -> Serving:

@@ -79,6 +79,8 @@ def _warnings(serving: Serving) -> Iterator[str]:
         yield "rules are only observed: outgate log --would shows what they would stop"
     if not serving.agents:
         yield f"nobody may come in yet: {serving.agents_file} names no agent"
+    if serving.people_file is not None:
+        yield f"nobody can approve yet (outgate people add): {serving.people_file} names no key"
     if serving.ca_ends_soon:
         yield "the CA ends soon: outgate ca rotate --prepare, and see outgate ca rotate --help"
     if serving.via:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from signed import Signer
 
 from outgate.app.serve import ServeAsk, check, listeners_of
 from outgate.errors import ConfigError
@@ -41,6 +42,15 @@ def test_two_that_want_one_place_are_refused():
 
 def test_any_free_port_may_be_wanted_as_often_as_one_likes():
     assert len(listeners_of((listener_of("127.0.0.1:0"), listener_of("127.0.0.1:0")), Agents())) == 2
+
+
+def test_a_policy_that_asks_people_of_whom_there_are_none_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("OUTGATE_CONFIG", str(tmp_path))
+    assert check(ServeAsk(policies=("deny-all",), enforce=True)).people_file is None, "it asks nobody"
+    assert check(ServeAsk(policies=("coding-agent",), enforce=True)).people_file == tmp_path / "people.yaml"
+    key = Signer("alice").public
+    (tmp_path / "people.yaml").write_text(f'{{outgate: people/v1alpha, people: {{alice: {{keys: ["{key}"]}}}}}}')
+    assert check(ServeAsk(policies=("coding-agent",), enforce=True)).people_file is None
 
 
 def test_checking_makes_nothing(tmp_path, monkeypatch):

@@ -45,6 +45,7 @@ def test_who_reads_it_knows_where_under_what_and_what_agents_must_set():
 def test_what_needs_somebody_is_said():
     assert "nobody may come in yet: /etc/outgate/agents.yaml" in said(replace(SERVING, agents=0))
     assert "outgate ca rotate --prepare" in said(replace(SERVING, ca_ends_soon=True))
+    assert "nobody can approve yet (outgate people add): /etc/p.yaml" in said(replace(SERVING, people_file=Path("/etc/p.yaml")))
     assert "only observed" in said(replace(SERVING, enforcing=False))
     assert "made at the first start" in said(replace(SERVING, ca="", ca_until=None))
     assert "proxy.corp:3128" in said(replace(SERVING, via="http://proxy.corp:3128"))
