@@ -74,9 +74,10 @@ async def as_it_was(server: Server, before: Sequence[str] = ()) -> None:
     for number in range(LIMIT + 1):
         last = await status(server, f"/few/rest-{number}")
     assert last == 429
-    assert world.paths("/few/").total() == LIMIT
     assert await server.stop() == 0, server.said
-    await proves(world)
+    used = [one for one in await proves(world) if one.path.startswith("/few/") and one.may_have_left]
+    assert len(used) == LIMIT, "what nobody knows the outcome of counts as well"
+    assert world.paths("/few/").total() <= LIMIT
 
 
 async def test_a_store_that_is_moved_away_is_missed_until_it_is_back(world: World) -> None:
