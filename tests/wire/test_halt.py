@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from datetime import timedelta
 
 import pytest
@@ -375,3 +376,28 @@ async def test_what_is_not_covered_is_not_touched(start):
         assert (await client.answer()).body == b"in peace"
         assert (await stranger.tunnel(HOST, 443)).status == 200
     assert await ended(gateway) == [("executed", "")]
+
+
+async def test_who_reads_slowly_gets_no_more_of_what_was_on_its_way(start):
+    gateway, _ = await start()
+    upstream = await gateway.upstream("plain.test", tls=False)
+    upstream.answers["/big"] = endless(asyncio.Event(), chunk=bytes(65536))
+    loop = asyncio.get_running_loop()
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.setblocking(False)
+        await loop.sock_connect(slow, ("127.0.0.1", gateway.port))
+        await loop.sock_sendall(slow, b"GET http://plain.test/big HTTP/1.1\r\nHost: plain.test\r\n\r\n")
+        async with asyncio.timeout(10):
+            while not any(handler._backlog(handler.client) for handler in gateway.engine._handlers.values()):
+                await asyncio.sleep(0.005)
+        halt(gateway, CODER)
+        with pytest.raises(ConnectionResetError):
+            await read_to_the_end(slow)
+    assert await ended(gateway) == [("unknown", "halted")]
+
+
+async def read_to_the_end(slow):
+    async with asyncio.timeout(10):
+        while await asyncio.get_running_loop().sock_recv(slow, 65536):
+            pass

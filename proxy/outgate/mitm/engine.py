@@ -116,7 +116,7 @@ class Engine:
         """
         outdated = self._doors.adopt(agents)
         for link in outdated:
-            self._handlers[link].abort()
+            self._handlers[link].abort(unsent=True)
         return len(outdated)
 
     @property
@@ -150,7 +150,7 @@ class Engine:
         """Drop every connection of one agent, now, mid-byte. Gives how many clients that were."""
         handlers = [handler for link, handler in self._handlers.items() if link.known is not None and link.known.id == agent]
         for handler in handlers:
-            handler.abort()
+            handler.abort(unsent=True)
         return len(handlers)
 
     async def stop(self, grace: timedelta) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import socket
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -153,8 +155,11 @@ class Handler(LiveConnectionHandler):
     def log(self, message: str, level: int = 0, exc_info: Any = None) -> None:
         """Keep nothing: mitmproxy's lines quote what peers send."""
 
-    def abort(self) -> None:
-        """Drop every connection of this client, now, with what is still to be written."""
+    def abort(self, *, unsent: bool = False) -> None:
+        """Drop every connection of this client, now, with what is still to be written.
+
+        `unsent`: also what the kernel has taken and not sent yet, which a slow reader would get for a long time to come.
+        """
         self._down = True
         self._pending.clear()
         self._out.clear()
@@ -164,6 +169,8 @@ class Handler(LiveConnectionHandler):
         self._deciding.give_up()
         for io in list(self.transports.values()):
             if isinstance(io.writer, asyncio.StreamWriter):
+                if unsent:
+                    _take_back(io.writer)
                 io.writer.transport.abort()
             if io.handler is not None and io.handler is not current:
                 io.handler.cancel()
@@ -176,7 +183,7 @@ class Handler(LiveConnectionHandler):
         if covers(link.known, frozenset()):
             ended = len(link.calls) + len(self._deciding)
             link.ending = "halted"
-            self.abort()
+            self.abort(unsent=True)
             return ended
         covered = [call for call in tuple(link.calls) if covers(link.known, call.admitted.touched)]
         for call in covered:
@@ -429,3 +436,11 @@ def _ours(server: Connection) -> Upstream:
 
 def _said(error: OSError) -> str:
     return "timed out" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
+
+
+def _take_back(writer: asyncio.StreamWriter) -> None:
+    """Have the socket's end be a reset (SO_LINGER, zero seconds): what waits in it is thrown away."""
+    sock = writer.get_extra_info("socket")
+    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        with contextlib.suppress(OSError):  # it is closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
