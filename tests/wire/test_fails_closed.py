@@ -36,6 +36,7 @@ ELSEWHERE = {
     "gathering": "only where bodies are read: below",
     "unreadable": "test_many_agents",
     "tunnel_refused": "test_tunnels",
+    "malformed": "tests/vectors",
     "tls_failed_client": "test_tunnels",
     "speaks_h2": "below",
     "tls_refused_alpn": "below",

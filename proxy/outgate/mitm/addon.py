@@ -121,7 +121,7 @@ class Addon:
     def malformed(self, link: Link, what: str) -> None:
         """What came on a connection broke its protocol, so that it ends without an answer."""
         host, port = _leads_to(link)
-        self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=f"malformed {what}")
+        self._notes.add("tunnel-refused", link.known, host=host, port=port, detail=f"malformed {what}")
 
     def tls_clienthello(self, link: Link, sni: bytes | None) -> str:
         """Remember what was asked for. Give the one name for the leaf."""
