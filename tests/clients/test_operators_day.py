@@ -236,14 +236,14 @@ def the_switch(operator: Operator) -> None:
     with operator.asking("mailer", *endless) as download, operator.asking("helper", *endless) as other:
         until(lambda: len(operator.services.lines("download.test")) == 2)
         assert "1 cut in the middle" in operator.reads("halt", "--team", "growth", "--why", "it loops")
-        assert answer_of(download)[0] == -18, "curl: cut off before its end"
+        assert answer_of(download)[0] in {-18, -56}, "curl: cut off before its end, or reset"
         assert operator.asks("mailer", "https://other.test/halted")[0] == 403
         assert other.poll() is None
         assert "team growth" in operator.reads("status")
         operator.reads("resume", "--team", "growth")
         assert operator.asks("mailer", "https://other.test/resumed")[0] == 200
         operator.types("agent", "revoke", "helper")
-        assert answer_of(other)[0] == -18, "and who is revoked does not go on either"
+        assert answer_of(other)[0] in {-18, -56}, "and who is revoked does not go on either"
 
 
 def an_edit_of_the_policy(operator: Operator) -> None:
