@@ -7,9 +7,7 @@ import base64
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import ssl
 import sys
 import threading
@@ -18,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
+import ports
 import trustme
 from signed import Signer
 from wire.clients import Answer, Wire
@@ -276,13 +275,7 @@ class Client:
 
 
 def free_port() -> int:
-    """One that no client is given for its own end of a connection, so that it stays free while a server is dead."""
-    choice = random.Random(os.urandom(8))
-    while True:
-        port = choice.randrange(15000, 32000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    return ports.free_port()
 
 
 # people

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from textwrap import dedent
 
+import ports
 import pytest
 
 from outgate.app.gates import ask, socket_path
@@ -232,11 +233,7 @@ async def test_a_door_that_can_not_be_had_is_one_sentence_and_leaves_no_other(fo
 
 @pytest.fixture
 def free_port():
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return ports.free_port()
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import socket
 
+import ports
 import pytest
 
 from outgate.errors import ConfigError
@@ -76,9 +76,7 @@ async def door(request):
 
 
 def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return Endpoint(host="127.0.0.1", port=free.getsockname()[1])
+    return Endpoint(host="127.0.0.1", port=ports.free_port())
 
 
 def said(line, *headers):
