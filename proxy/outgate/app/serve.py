@@ -138,7 +138,7 @@ def listeners_of(configured: tuple[Listener, ...], agents: Agents) -> tuple[List
     own = tuple(one.listener for one in agents.by_name.values() if one.listener is not None and not one.revoked)
     wanted = (*(configured or (Listener(),)), *own)
     wrong = [f"{one} is for '{one.agent}', who is not written down: {_ADD}" for one in wanted if _is_nobodys(one, agents)]
-    places = [str(one) for one in wanted if one.port]
+    places = [one.place for one in wanted if one.port]
     wrong += [f"{place} is wanted twice, choose another port for one of them" for place in sorted(_twice(places))]
     if wrong:
         raise ConfigError(*(Problem(source="listen", message=message) for message in wrong))
@@ -232,7 +232,7 @@ class _Server:
         opened = []
         for wanted in self.prepared.listeners:
             door: Door = wanted.agent or None
-            port = await self.parts.engine.listen(wanted.host, wanted.port, door)
+            port = await self.parts.engine.listen(wanted.host, wanted.port, door, wanted.scheme)
             self.parts.own.add((wanted.host, port))
             opened.append(replace(wanted, port=port))
         return tuple(opened)

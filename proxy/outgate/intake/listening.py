@@ -5,23 +5,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Literal, cast, get_args
 
 type Block = IPv4Network | IPv6Network
+type WayIn = Literal["http", "https", "socks5", "transparent"]
+"""What an agent speaks to us: an HTTP proxy's protocol, the same inside TLS, SOCKS 5, or as if nobody were between."""
 
 LOCALHOST = "127.0.0.1"
-_ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+|localhost)):([0-9]{1,5})")
+_ADDRESS = re.compile(r"(?:([a-z0-9]+)://)?(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+|localhost)):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """`agent` is whose everything is that comes in here; empty where agents say who they are, and prove it.
 
-    Port 0 is any that is free. What comes in here is not encrypted on its way to us.
+    Port 0 is any that is free. Only what comes in by `https` is encrypted on its way to us.
     """
 
     host: str = LOCALHOST
     port: int = 3128
     agent: str = ""
+    scheme: WayIn = "http"
 
     @property
     def is_near(self) -> bool:
@@ -30,22 +34,37 @@ class Listener:
 
     def reached(self, name: str) -> str:
         """How others write it: by this machine's name where it listens on all of its addresses."""
-        return f"{name}:{self.port}" if ip_address(self.host).is_unspecified else str(self)
+        return f"{self._prefix}{name}:{self.port}" if ip_address(self.host).is_unspecified else str(self)
 
     def __str__(self) -> str:
+        return self._prefix + self.place
+
+    @property
+    def place(self) -> str:
+        """Its address and port, without what is spoken there: two listeners can't have the same."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def _prefix(self) -> str:
+        return "" if self.scheme == "http" else f"{self.scheme}://"
 
 
 def listener_of(text: str, agent: str = "") -> Listener:
-    """Read `address:port`. Raises ValueError with a sentence. Names are not looked up: what is bound is what is written."""
+    """Read `[scheme://]address:port`; without a scheme it is `http`. Raises ValueError with a sentence.
+
+    Names are not looked up: what is bound is what is written.
+    """
     found = _ADDRESS.fullmatch(text)
-    port = int(found[3]) if found else -1
-    host = _host(found[1] or found[2]) if found else None
+    scheme = (found[1] or "http") if found else "http"
+    if scheme not in get_args(WayIn.__value__):
+        raise ValueError("An agent comes in by http://, https://, socks5:// or transparent://; without any of these, by http.")
+    port = int(found[4]) if found else -1
+    host = _host(found[2] or found[3]) if found else None
     if host is None or not 0 <= port <= 65535:
         raise ValueError(
             "Write an address and a port, like 127.0.0.1:3128 or [::1]:3128; 0.0.0.0 is every address of this machine."
         )
-    return Listener(host=host, port=port, agent=agent)
+    return Listener(host=host, port=port, agent=agent, scheme=cast("WayIn", scheme))
 
 
 def peers_of(text: str) -> Block:

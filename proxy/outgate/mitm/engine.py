@@ -20,9 +20,11 @@ from outgate.intake.credentials import Agents
 from outgate.mitm.addon import Addon
 from outgate.mitm.canary import check_that_it_fails_closed
 from outgate.mitm.doors import Doors
-from outgate.mitm.handler import READ, Handler
+from outgate.mitm.entry import check_way_in
+from outgate.mitm.handler import Handler
 from outgate.mitm.link import Limits, Link
 from outgate.mitm.notes import Notes
+from outgate.mitm.outward import READ
 from outgate.mitm.tls import Handshakes
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
+    from outgate.intake.listening import WayIn
     from outgate.mitm.doors import Door
     from outgate.mitm.enforce import Judge, Outside
     from outgate.mitm.leaves import Authority
@@ -93,10 +96,13 @@ class Engine:
         gc.freeze()  # what is there now stays: collections need not look at it again
         self._started = True
 
-    async def listen(self, host: str, port: int, door: Door) -> int:
-        """Listen for whoever the door is for. Gives the port. Raises UnavailableError where that can't be had."""
+    async def listen(self, host: str, port: int, door: Door, scheme: WayIn = "http") -> int:
+        """Listen for whoever the door is for. Gives the port.
+
+        Raises UnavailableError where that can't be had, ConfigError where nobody can come in that way.
+        """
         try:
-            server = await asyncio.start_server(self._acceptor(door), host, port, limit=READ, backlog=_BACKLOG)
+            server = await asyncio.start_server(self._acceptor(door, scheme), host, port, limit=READ, backlog=_BACKLOG)
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             why = "something else listens there, perhaps another gate: stop it or" if taken else f"{error.strerror or error};"
@@ -105,9 +111,10 @@ class Engine:
         number: int = server.sockets[0].getsockname()[1]
         return number
 
-    async def serve_on(self, sock: socket.socket, door: Door) -> None:
+    async def serve_on(self, sock: socket.socket, door: Door, scheme: WayIn = "http") -> None:
         """Serve on a listening socket that was made elsewhere: in another network namespace, perhaps."""
-        self._listeners.append(await asyncio.start_server(self._acceptor(door), sock=sock, limit=READ, backlog=_BACKLOG))
+        acceptor = self._acceptor(door, scheme)
+        self._listeners.append(await asyncio.start_server(acceptor, sock=sock, limit=READ, backlog=_BACKLOG))
 
     def adopt(self, agents: Agents) -> int:
         """Let in these from now on. Whoever is here and may no longer be is dropped, mid-byte; gives how many clients.
@@ -193,12 +200,15 @@ class Engine:
     def _all(self) -> tuple[Handler, ...]:
         return tuple(self._handlers.values())
 
-    def _acceptor(self, door: Door) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], asyncio.Future[None]]:
+    def _acceptor(
+        self, door: Door, scheme: WayIn
+    ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], asyncio.Future[None]]:
+        check_way_in(scheme)
         if not self._started:
             raise UnavailableError("the engine was not started: it has not shown that it fails closed")
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            link = Link(door=door, peer=_address_of(writer.get_extra_info("peername")))
+            link = Link(door=door, scheme=scheme, peer=_address_of(writer.get_extra_info("peername")))
             if self._is_full(door):
                 writer.transport.abort()
                 return

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.proxy import commands, events
-from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server import ConnectionIO, LiveConnectionHandler
 
 from outgate.mitm.deciding import Deciding, forgive
 from outgate.mitm.enforce import BreachError, Failure
-from outgate.mitm.layers import Http, TunnelGate
+from outgate.mitm.entry import first_layer
+from outgate.mitm.layers import TunnelGate
 from outgate.mitm.wire import Becomes, Cut, CutOff, DecideHook, Line, Replace, Settled, Upstream, Wire
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Handler(LiveConnectionHandler):
         super().__init__(reader, writer, wire.as_options(), ProxyMode.parse("regular"))
         self.client.peername = self.client.peername or ("local", 0)  # a Unix socket has none, and layers quote it
         self._wire = wire
-        self.layer: Layer = Http(self._line(), HTTPMode.regular)
+        self.layer: Layer = first_layer(self._line(), link)
         self._link = link
         self._addon = addon
         self._limits = limits

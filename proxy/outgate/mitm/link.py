@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mitmproxy.connection import Connection
 
     from outgate.intake.agents import Agent
+    from outgate.intake.listening import WayIn
     from outgate.intake.request import Tunnel
     from outgate.mitm.doors import Door
     from outgate.mitm.enforce import Call
@@ -62,14 +63,15 @@ class Limits:
 class Link:
     """State of one client connection. `calls` are admitted and owe their outcome; `gone` when the client is, `ending` is why.
 
-    It came in by `door` from `peer`. `known` is whose it is, once that is; until then it was `asked` so many times, and
-    `refused` if what it showed was not good enough.
+    It came in by `door` from `peer`, and speaks `scheme` to us. `known` is whose it is, once that is; until then it was
+    `asked` so many times, and `refused` if what it showed was not good enough.
 
     `queued` and `pipelined` came in and wait; `room` is set when less does. `congested` are peers that don't take what is
     written to them; `pressed` says whether an upstream must not be read on.
     """
 
     door: Door
+    scheme: WayIn = "http"
     peer: str = ""
     known: Agent | None = None
     asked: int = 0

@@ -61,7 +61,9 @@ FORM = Table(
                 what="a listener",
                 required=frozenset({"address"}),
                 keys={
-                    "address": Text("'address'", r"\S{1,80}", "an address and a port, like 127.0.0.1:3128"),
+                    "address": Text(
+                        "'address'", r"\S{1,80}", "an address and a port, like 127.0.0.1:3128 or socks5://127.0.0.1:1080"
+                    ),
                     "agent": _name,
                     "plaintext": Truth("'plaintext'"),
                 },

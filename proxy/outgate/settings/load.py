@@ -181,7 +181,7 @@ class _Reading:
                 continue
             if listener.port and found.setdefault((listener.host, listener.port), listener) is not listener:
                 self._note(place, f"{listener} is here twice, keep one")
-            if not listener.is_near and not said.get("plaintext"):
+            if not listener.is_near and listener.scheme != "https" and not said.get("plaintext"):
                 message = f"{listener} is reached over a network, and nothing on the way to it is encrypted:"
                 self._note(place, f"{message} listen on 127.0.0.1, or accept that with 'plaintext: true'")
             found[listener.host, listener.port or -at] = listener

@@ -47,6 +47,20 @@ def test_what_is_not_both_says_what_to_write(text):
         listener_of(text)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5", "transparent"])
+def test_what_is_spoken_there_stands_before_the_address(scheme):
+    listener = listener_of(f"{scheme}://[::1]:1080", "mailer")
+    assert listener == Listener(host="::1", port=1080, agent="mailer", scheme=scheme)
+    assert listener_of(str(listener), "mailer") == listener
+    assert listener.place == "[::1]:1080"
+
+
+@pytest.mark.parametrize("text", ["socks4://127.0.0.1:1", "socks5h://127.0.0.1:1", "ftp://127.0.0.1:1"])
+def test_what_nobody_speaks_there_says_what_there_is(text):
+    with pytest.raises(ValueError, match="socks5://"):
+        listener_of(text)
+
+
 def test_a_listener_may_be_one_agents_own():
     assert listener_of("127.0.0.1:1", "mailer") == Listener(port=1, agent="mailer")
 
