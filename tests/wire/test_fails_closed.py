@@ -13,8 +13,10 @@ from outgate.mitm.addon import Addon
 from outgate.mitm.engine import Engine
 from outgate.mitm.exchange import Exchange
 from outgate.mitm.handler import Handler
-from outgate.mitm.http1 import AgentHttp1, UpstreamHttp1
+from outgate.mitm.http1 import UpstreamHttp1
+from outgate.mitm.http1_agent import AgentHttp1
 from outgate.mitm.layers import Http, TunnelGate
+from outgate.mitm.outward import Upstreams
 from outgate.mitm.streams import Download, Upload
 from outgate.mitm.tls import AgentTls, UpstreamTls
 
@@ -147,7 +149,7 @@ async def test_a_raise_in_the_download_gives_the_client_nothing_of_it(make, monk
         (AgentTls, "receive_data"),
         (UpstreamTls, "start_handshake"),
         (TunnelGate, "_handle_event"),
-        (Handler, "_connect"),
+        (Upstreams, "_connect"),
     ],
 )
 async def test_a_raise_in_a_layer_before_sending_lets_nothing_out(make, monkeypatch, layer, method):

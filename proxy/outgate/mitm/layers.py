@@ -25,7 +25,8 @@ from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from outgate.mitm.enforce import BreachError, Failure, Way
 from outgate.mitm.exchange import Exchange
 from outgate.mitm.heads import may_be_http
-from outgate.mitm.http1 import AgentHttp1, UpstreamHttp1
+from outgate.mitm.http1 import UpstreamHttp1
+from outgate.mitm.http1_agent import AgentHttp1
 from outgate.mitm.http2 import AgentHttp2, Settle, UpstreamHttp2
 from outgate.mitm.tls import AgentTls, UpstreamTls
 from outgate.mitm.wire import Connect, Cut, Replace, Settled, SpeaksHttp2, Upstream, wire_of
