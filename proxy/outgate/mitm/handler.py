@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import struct
 from collections import deque
@@ -16,10 +15,11 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server import ConnectionIO, LiveConnectionHandler
 
 from outgate.mitm.deciding import Deciding, forgive
-from outgate.mitm.enforce import BreachError, Failure
+from outgate.mitm.enforce import BreachError
 from outgate.mitm.entry import first_layer
 from outgate.mitm.layers import TunnelGate
-from outgate.mitm.wire import Becomes, Cut, CutOff, DecideHook, Line, Replace, Settled, Upstream, Wire
+from outgate.mitm.outward import READ, Upstreams
+from outgate.mitm.wire import Becomes, Cut, CutOff, DecideHook, Line, Replace, Settled, WaitHook, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,14 +29,11 @@ if TYPE_CHECKING:
 
     from outgate.intake.agents import Agent
     from outgate.mitm.addon import Addon
-    from outgate.mitm.enforce import Way
     from outgate.mitm.link import Limits, Link
-    from outgate.ports import Alarm, Pin
+    from outgate.ports import Alarm
 
-READ: Final = 256 * 1024
-"""Bytes taken from a socket at once."""
 READ_STREAMS: Final = 16 * 1024
-"""The same, of an agent that speaks HTTP/2: hundreds of requests fit in as much, and others have their turn in between."""
+"""Bytes taken at once of an agent that speaks HTTP/2: hundreds of requests fit in; others have their turn in between."""
 
 
 class Handler(LiveConnectionHandler):
@@ -70,13 +67,14 @@ class Handler(LiveConnectionHandler):
         self._loop = asyncio.get_running_loop()
         self._pending: deque[events.Event] = deque()
         self._busy = False
-        self._down = False
+        self.down = False
         self._ending = False
         self._deciding = Deciding(addon.request)
+        self._waits: set[asyncio.Task[None]] = set()
         self._watched: set[Connection] = set()
         self._out: dict[Connection, list[bytes]] = {}
         self._half_closed: list[Connection] = []
-        self._upstreams = asyncio.Semaphore(limits.upstreams)
+        self._outward = Upstreams(self, link=link, addon=addon, limits=limits)
         self.tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -90,7 +88,7 @@ class Handler(LiveConnectionHandler):
         self.transports[self.client].handler = asyncio.current_task()
         try:
             self._addon.client_connected(self._link)
-            self._feed(events.Start())
+            self.feed(events.Start())
             await self.handle_connection(self.client)
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "serving a client")
@@ -110,14 +108,14 @@ class Handler(LiveConnectionHandler):
         cancelled: asyncio.CancelledError | None = None
         try:
             while data := await io.reader.read(READ_STREAMS if self._has_streams(connection) else READ):
-                self._feed(events.DataReceived(connection, data))
+                self.feed(events.DataReceived(connection, data))
                 await self._breathe(connection)
         except OSError:
             pass
         except asyncio.CancelledError as error:
             cancelled = error
         connection.state = ConnectionState.CLOSED if cancelled else connection.state & ~ConnectionState.CAN_READ
-        self._feed(events.ConnectionClosed(connection))
+        self.feed(events.ConnectionClosed(connection))
         if cancelled is None and connection.state is ConnectionState.CAN_WRITE:
             try:
                 await asyncio.Event().wait()  # until our side is closed too, which cancels
@@ -130,120 +128,12 @@ class Handler(LiveConnectionHandler):
             raise cancelled
 
     async def open_connection(self, command: commands.OpenConnection) -> None:
-        """Connect where an open admission says, by its address: no name is looked up here."""
-        server = command.connection
-        try:
-            pin = self._addon.server_connect(self._link, _ours(server).way)
-            if ends := await self._connect(command, pin):
-                try:
-                    await self._converse(command, _ours(server), *ends)
-                finally:
-                    self._upstreams.release()
-        except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
-            self.fail(error, "connecting upstream")
-        finally:
-            self.transports.pop(server, None)
+        """Connect where an open admission says: see `outward.py`."""
+        await self._outward.open(command)
 
-    async def server_event(self, event: events.Event) -> None:
-        """Take an event from what mitmproxy runs for us (timers)."""
-        self._feed(event)
-
-    async def handle_hook(self, hook: commands.StartHook) -> None:
-        """Refuse: ours are called where they happen, and mitmproxy's own flow has none here."""
-        raise BreachError(f"unexpected hook {hook.name}")
-
-    def log(self, message: str, level: int = 0, exc_info: Any = None) -> None:
-        """Keep nothing: mitmproxy's lines quote what peers send."""
-
-    def abort(self, *, unsent: bool = False) -> None:
-        """Drop every connection of this client, now, with what is still to be written.
-
-        `unsent`: also what the kernel has taken and not sent yet, which a slow reader would get for a long time to come.
-        """
-        self._down = True
-        self._pending.clear()
-        self._out.clear()
-        self._half_closed.clear()
-        self._link.room.set()
-        current = asyncio.current_task()
-        self._deciding.give_up()
-        for io in list(self.transports.values()):
-            if isinstance(io.writer, asyncio.StreamWriter):
-                if unsent:
-                    _take_back(io.writer)
-                io.writer.transport.abort()
-            if io.handler is not None and io.handler is not current:
-                io.handler.cancel()
-
-    def cut(self, covers: Callable[[Agent, frozenset[str]], bool]) -> int:
-        """End what a halt covers. Gives how many requests that were: see `Engine.cut`."""
-        link = self._link
-        if link.known is None or self._down:
-            return 0
-        if covers(link.known, frozenset()):
-            ended = len(link.calls) + len(self._deciding)
-            link.ending = "halted"
-            self.abort(unsent=True)
-            return ended
-        covered = [call for call in tuple(link.calls) if covers(link.known, call.admitted.touched)]
-        for call in covered:
-            self._feed(Cut(call))
-            self._stop_connecting(call.way)
-        return len(covered)
-
-    def finish(self) -> None:
-        """Go, as soon as nothing that was let out is under way."""
-        self._ending = True
-        self._go_if_idle()
-
-    def fail(self, error: BaseException, doing: str) -> None:
-        """Something raised: abort, and tell."""
-        self.abort()
-        self._alarm.raise_for(error, doing)
-
-    async def _connect(
-        self, command: commands.OpenConnection, pin: Pin
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        address = str(ipaddress.ip_address(pin.address))
-        held = False
-        try:
-            async with asyncio.timeout(self._limits.connect.total_seconds()):
-                held = await self._upstreams.acquire()
-                return await asyncio.open_connection(address, pin.address_port, limit=READ)
-        except OSError as error:
-            failure = _said(error)
-        except asyncio.CancelledError:
-            failure = "given up"
-        if held:
-            self._upstreams.release()
-        self.transports.pop(command.connection, None)
-        self._feed(events.OpenConnectionCompleted(command, f"{Failure.UNREACHED}: {failure}"))
-        return None
-
-    async def _converse(
-        self, command: commands.OpenConnection, server: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        late = self._loop.call_later(self._limits.connect.total_seconds(), self._hurry, server)
-        try:
-            self._addon.server_connected(self._link, server.way, writer.get_extra_info("peername"))
-            server.state = ConnectionState.OPEN
-            self.transports[server] = ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
-            self._feed(events.OpenConnectionCompleted(command, None))
-            await self.handle_connection(server)
-        finally:
-            late.cancel()
-            if self._down or server.state is ConnectionState.OPEN:
-                writer.transport.abort()
-
-    def _hurry(self, server: Upstream) -> None:
-        """Give up on an upstream that does not finish its handshake."""
-        io = self.transports.get(server)
-        if not server.ready and io is not None and io.handler is not None:
-            io.handler.cancel()
-
-    def _feed(self, event: events.Event) -> None:
+    def feed(self, event: events.Event) -> None:
         """Run an event, and all that follows from it, through the layers: in order, in one turn, one at a time."""
-        if self._down:
+        if self.down:
             return
         self._pending.append(event)
         if self._busy:
@@ -266,6 +156,65 @@ class Handler(LiveConnectionHandler):
         if self._ending:
             self._go_if_idle()
 
+    async def server_event(self, event: events.Event) -> None:
+        """Take an event from what mitmproxy runs for us (timers)."""
+        self.feed(event)
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        """Refuse: ours are called where they happen, and mitmproxy's own flow has none here."""
+        raise BreachError(f"unexpected hook {hook.name}")
+
+    def log(self, message: str, level: int = 0, exc_info: Any = None) -> None:
+        """Keep nothing: mitmproxy's lines quote what peers send."""
+
+    def abort(self, *, unsent: bool = False) -> None:
+        """Drop every connection of this client, now, with what is still to be written.
+
+        `unsent`: also what the kernel has taken and not sent yet, which a slow reader would get for a long time to come.
+        """
+        self.down = True
+        self._pending.clear()
+        self._out.clear()
+        self._half_closed.clear()
+        self._link.room.set()
+        current = asyncio.current_task()
+        self._deciding.give_up()
+        for wait in tuple(self._waits):
+            wait.cancel()
+        for io in list(self.transports.values()):
+            if isinstance(io.writer, asyncio.StreamWriter):
+                if unsent:
+                    _take_back(io.writer)
+                io.writer.transport.abort()
+            if io.handler is not None and io.handler is not current:
+                io.handler.cancel()
+
+    def cut(self, covers: Callable[[Agent, frozenset[str]], bool]) -> int:
+        """End what a halt covers. Gives how many requests that were: see `Engine.cut`."""
+        link = self._link
+        if link.known is None or self.down:
+            return 0
+        if covers(link.known, frozenset()):
+            ended = len(link.calls) + len(self._deciding)
+            link.ending = "halted"
+            self.abort(unsent=True)
+            return ended
+        covered = [call for call in tuple(link.calls) if covers(link.known, call.admitted.touched)]
+        for call in covered:
+            self.feed(Cut(call))
+            self._outward.give_up(call.way)
+        return len(covered)
+
+    def finish(self) -> None:
+        """Go, as soon as nothing that was let out is under way."""
+        self._ending = True
+        self._go_if_idle()
+
+    def fail(self, error: BaseException, doing: str) -> None:
+        """Something raised: abort, and tell."""
+        self.abort()
+        self._alarm.raise_for(error, doing)
+
     def _do(self, command: commands.Command) -> None:  # noqa: C901  # one case a command
         match command:
             case commands.SendData():
@@ -273,6 +222,9 @@ class Handler(LiveConnectionHandler):
                     self._out.setdefault(command.connection, []).append(command.data)
             case DecideHook():
                 self._spawn(self._decide(command))
+            case WaitHook():
+                self._waits.add(task := self._spawn(self._wait(command)))
+                task.add_done_callback(self._waits.discard)
             case CutOff(connection=connection, after=after):
                 self._cut_off(connection, after)
             case commands.OpenConnection(connection=connection):
@@ -306,15 +258,16 @@ class Handler(LiveConnectionHandler):
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "deciding a request")
         else:
-            self._feed(events.HookCompleted(command))
+            self.feed(events.HookCompleted(command))
 
-    def _stop_connecting(self, way: Way | None) -> None:
-        """Open no connection that nobody needs any more."""
-        if any(call.way == way for call in self._link.calls):
-            return
-        for connection, io in tuple(self.transports.items()):
-            if isinstance(connection, Upstream) and connection.way == way and not connection.ready and io.handler is not None:
-                io.handler.cancel()
+    async def _wait(self, command: WaitHook) -> None:
+        try:
+            with self.timeout_watchdog.disarm():
+                await command.doing()
+        except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
+            self.fail(error, command.what)
+        else:
+            self.feed(events.HookCompleted(command))
 
     def _cut_off(self, connection: Connection, after: float) -> None:
         io = self.transports.get(connection)
@@ -365,14 +318,14 @@ class Handler(LiveConnectionHandler):
         if agent and not self._has_streams(connection):
             for other in tuple(self.transports):
                 await self._drain(other)
-            while link.waiting > self._limits.waiting and not self._down:
+            while link.waiting > self._limits.waiting and not self.down:
                 link.room.clear()
                 await link.room.wait()
             return
         await self._drain(self.client)
         if agent:
             await asyncio.sleep(0)
-        while not agent and link.pressed(connection) and not self._down:
+        while not agent and link.pressed(connection) and not self.down:
             link.room.clear()
             await link.room.wait()
 
@@ -409,12 +362,14 @@ class Handler(LiveConnectionHandler):
         await self._drain(connection)
         self._link.congested.discard(connection)
         self._watched.discard(connection)
-        self._feed(Settled())
+        self.feed(Settled())
 
     async def _leave(self) -> None:
         """The client is gone: take its upstreams along, and record what it leaves unfinished."""
         self._link.gone = True
         self._deciding.give_up()
+        for wait in tuple(self._waits):
+            wait.cancel()
         for io in list(self.transports.values()):
             if isinstance(io.writer, asyncio.StreamWriter):
                 io.writer.close()
@@ -426,16 +381,6 @@ class Handler(LiveConnectionHandler):
             self.fail(error, "recording what a client left unfinished")
         while self.tasks:
             await asyncio.wait(tuple(self.tasks))
-
-
-def _ours(server: Connection) -> Upstream:
-    if not isinstance(server, Upstream):
-        raise BreachError("a connection of mitmproxy's own making")
-    return server
-
-
-def _said(error: OSError) -> str:
-    return "timed out" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
 
 
 def _take_back(writer: asyncio.StreamWriter) -> None:
