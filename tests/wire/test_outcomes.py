@@ -20,6 +20,10 @@ async def ended(gateway):
     return [(outcome["result"], outcome["status"]) for outcome in gateway.outcomes()]
 
 
+def _coder(agent, services):
+    return agent.id == AGENT.id and not services
+
+
 def endless(begun: asyncio.Event):
     async def answer(turn):
         await turn.head(200, [("content-type", "text/event-stream")])
@@ -149,7 +153,7 @@ async def test_the_switch_drops_an_agents_connections_in_the_middle(gateway):
     async with await gateway.https() as client, await Wire.to(other) as bystander:
         await client.request("GET", "/endless", "api.test")
         await client.head()
-        assert gateway.engine.abort("coder") == 1
+        assert gateway.engine.cut(_coder) == 1
         await client.rest()
         await upstream.until(lambda u: u.closed > 0)
         assert (await bystander.tunnel("api.test", 443)).status == 200, "only that agent's"
@@ -169,7 +173,7 @@ async def test_the_switch_stops_what_is_still_being_decided(gateway, monkeypatch
     async with await gateway.https() as client:
         await client.request("GET", "/a", "api.test")
         await asked.wait()
-        gateway.engine.abort("coder")
+        gateway.engine.cut(_coder)
         assert await client.rest() == b""
         decide.set()
     assert await ended(gateway) == [("abandoned", None)]

@@ -153,13 +153,6 @@ class Engine:
         """
         return sum(handler.cut(covers) for handler in self._all())
 
-    def abort(self, agent: str) -> int:
-        """Drop every connection of one agent, now, mid-byte. Gives how many clients that were."""
-        handlers = [handler for link, handler in self._handlers.items() if link.known is not None and link.known.id == agent]
-        for handler in handlers:
-            handler.abort(unsent=True)
-        return len(handlers)
-
     async def stop(self, grace: timedelta) -> int:
         """Take no more clients, let what is under way end within `grace`, drop the rest. Every outcome is recorded then.
 

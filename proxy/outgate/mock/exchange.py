@@ -66,10 +66,6 @@ class Asked:
         """The query, its brackets undone."""
         return _pairs(self.query)
 
-    @property
-    def wants_stream(self) -> bool:
-        return "text/event-stream" in self.header("accept")
-
 
 def _pairs(text: str) -> dict[str, JsonValue]:
     pairs = form(text)

@@ -163,10 +163,5 @@ def rate(limit: Limit, tat: int | None, now: int, amount: int, *, forced: bool =
     return Rate(tat=after, allowed=True, left=_left(limit, after - now, tolerance))
 
 
-def give_back(limit: Limit, tat: int, amount: int) -> int:
-    """The state of a rate after `amount` that was taken turns out not to have been used."""
-    return tat - (limit.seconds * _MICRO * amount // limit.amount)
-
-
 def _left(limit: Limit, used: int, tolerance: int) -> int:
     return max(0, (tolerance - used) * limit.amount // (limit.seconds * _MICRO))

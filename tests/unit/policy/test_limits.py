@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgate.policy.limits import Limit, Window, give_back, rate
+from outgate.policy.limits import Limit, Window, rate
 
 LONDON = ZoneInfo("Europe/London")
 T = 1_700_000_000_000_000
@@ -88,10 +88,3 @@ def test_no_more_than_burst_and_the_rate_is_ever_let_through(steps, burst, amoun
             let += wanted
         tat = taken.tat
         assert let <= burst + (now - T) * amount / 60_000_000 + 1e-6
-
-
-def test_what_is_given_back_can_be_taken_again():
-    limit = Limit(amount=60, unit="count", window=Window.MINUTE, burst=2)
-    tat = rate(limit, None, T, 2).tat
-    assert not rate(limit, tat, T, 1).allowed
-    assert rate(limit, give_back(limit, tat, 1), T, 1).allowed
