@@ -1,9 +1,10 @@
-"""`outgate policy`: check, test, suggest, replay, and the schema for editors."""
+"""`outgate policy`: check, test, suggest, replay, and the schemas for editors."""
 
 from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,12 +145,35 @@ def replay(  # noqa: PLR0913  # one parameter an option
         raise typer.Exit(1)
 
 
-@app.command()
-def schema() -> None:
-    """Print the JSON Schema of policy files, for editors."""
-    from outgate.policy.form import policy_schema
+class Form(StrEnum):
+    """What people write, each file with a form of its own."""
 
-    typer.echo(json.dumps(policy_schema(), indent=2, ensure_ascii=False))
+    POLICY = "policy"
+    SETTINGS = "settings"
+    AGENTS = "agents"
+    PEOPLE = "people"
+
+
+@app.command()
+def schema(form: Annotated[Form, typer.Argument(help="The file that is written.")] = Form.POLICY) -> None:
+    """Print the JSON Schema of a file that people write, for editors."""
+    typer.echo(json.dumps(_schema_of(form), indent=2, ensure_ascii=False))
+
+
+def _schema_of(form: Form) -> dict[str, Json]:
+    from outgate import settings
+    from outgate.policy.form import policy_schema
+    from outgate.stores import agent_files, people_files
+
+    match form:
+        case Form.POLICY:
+            return policy_schema()
+        case Form.SETTINGS:
+            return settings.json_schema()
+        case Form.AGENTS:
+            return agent_files.json_schema()
+        case Form.PEOPLE:
+            return people_files.json_schema()
 
 
 def settings_of() -> Settings:

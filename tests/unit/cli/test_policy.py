@@ -124,6 +124,28 @@ def test_the_schema_is_json(outgate):
     assert json.loads(outgate("policy", "schema")[1])["title"] == "Outgate policy/v1alpha"
 
 
+@pytest.mark.parametrize(
+    ("form", "title", "key"),
+    [
+        ("policy", "Outgate policy/v1alpha", "rules"),
+        ("settings", "Outgate settings", "networks"),
+        ("agents", "Outgate agents", "agents"),
+        ("people", "Outgate people", "people"),
+    ],
+)
+def test_every_file_that_people_write_has_its_schema(outgate, form, title, key):
+    code, out, _ = outgate("policy", "schema", form)
+    assert code == 0
+    assert json.loads(out)["title"] == title
+    assert key in json.loads(out)["properties"]
+
+
+def test_a_schema_of_what_nobody_writes_is_an_error_that_names_those_there_are(outgate):
+    code, _, err = outgate("policy", "schema", "receipts")
+    assert code == 2
+    assert all(form in err for form in ("policy", "settings", "agents", "people"))
+
+
 def test_suggest_without_a_log_says_what_to_do(outgate):
     code, _, err = outgate("policy", "suggest")
     assert code == 1
