@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from outgate.actions.paths import is_ambiguous, spellings
 from outgate.policy.decision import Decision, Match, Reason, Verdict, refusal
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.facts import Needs
@@ -12,7 +13,7 @@ from outgate.policy.limits import Hold
 from outgate.policy.matching import MATCH, NO_MATCH, Erred
 from outgate.policy.meter import Take, charges, spoken, take
 from outgate.policy.rule import OTHERWISE
-from outgate.policy.tell import default_tell, withheld_tell
+from outgate.policy.tell import AMBIGUOUS_TELL, default_tell, withheld_tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from outgate.policy.rule import Policy, Rule
 
 _MOST_TOLD = 3
+_BY_PATH = frozenset({"action.resource", "request.path"})
+AMBIGUOUS = "ambiguous-path"
+"""Why `otherwise` holds though a rule would have permitted the request."""
 NO_ACTION = "It is not known what this request does, so it was not sent. Tell the operator; do not retry."
 
 
@@ -94,12 +98,13 @@ def decide_answer(policy: Policy, decision: Decision, facts: Facts, answered: An
 class Circumstances:
     """One action with its facts. What conditions read is looked up once, when the first of them is asked."""
 
-    __slots__ = ("_activations", "_policy", "action", "facts")
+    __slots__ = ("_activations", "_others", "_policy", "action", "facts")
 
     def __init__(self, policy: Policy, action: Action, facts: Facts) -> None:
         self.action, self.facts = action, facts
         self._policy = policy
         self._activations: dict[Language, Activation] = {}
+        self._others: tuple[Circumstances, ...] | None = None
 
     def holds(self, condition: Condition) -> Truth:
         """Whether a condition holds here."""
@@ -108,6 +113,20 @@ class Circumstances:
         if found is None:
             found = self._activations[language] = language.activation(self._policy.reads[language], self.action, self.facts)
         return condition.holds(found)
+
+    @property
+    def others(self) -> tuple[Circumstances, ...]:
+        """The same with path and resource as other servers may read them, where some may."""
+        if self._others is None:
+            action, request = self.action, self.facts.request
+            pairs = dict.fromkeys(zip(spellings(action.resource), spellings(request.path), strict=True))
+            pairs.pop((action.resource, request.path))
+            self._others = tuple(self._as(resource, path) for resource, path in pairs)
+        return self._others
+
+    def _as(self, resource: str, path: str) -> Circumstances:
+        facts = replace(self.facts, request=replace(self.facts.request, path=path))
+        return Circumstances(self._policy, replace(self.action, resource=resource), facts)
 
 
 def holds(rule: Rule, at: Circumstances) -> Truth:
@@ -123,18 +142,35 @@ def _holds(rule: Rule, tests: tuple[Test, ...], at: Circumstances) -> Truth:
             return NO_MATCH
         if isinstance(truth, Erred):
             erred = erred or truth
+    met = _met(rule, at)
+    return met if met is NO_MATCH else erred or met
+
+
+def _met(rule: Rule, at: Circumstances) -> Truth:
+    """Whether the conditions hold, however servers read the path: for a restriction in one way, for a permission in all."""
+    said = [condition for condition in (rule.when, rule.unless) if condition is not None]
+    first = _conditions(rule, at)
+    if not any(condition.reads & _BY_PATH for condition in said) or not at.others:
+        return first
+    truths = [first, *(_conditions(rule, other) for other in at.others)]
+    wanted, other = (MATCH, NO_MATCH) if rule.effect.restricts else (NO_MATCH, MATCH)
+    if wanted in truths:
+        return wanted
+    return next((truth for truth in truths if isinstance(truth, Erred)), other)
+
+
+def _conditions(rule: Rule, at: Circumstances) -> Truth:
+    erred: Erred | None = None
     if rule.when is not None:
         truth = at.holds(rule.when)
         if truth is NO_MATCH:
             return NO_MATCH
-        if isinstance(truth, Erred):
-            erred = erred or truth
+        erred = truth if isinstance(truth, Erred) else None
     if rule.unless is not None:
         truth = at.holds(rule.unless)
         if truth is MATCH:
             return NO_MATCH
-        if isinstance(truth, Erred):
-            erred = erred or truth
+        erred = erred or (truth if isinstance(truth, Erred) else None)
     return erred or MATCH
 
 
@@ -143,16 +179,24 @@ def _verdict(policy: Policy, action: Action, facts: Facts, number: int, takes: l
     found = policy.index.candidates(action)
     matches = [match for one in found if (match := _match(one, at, number, takes)) is not None]
     matches.sort(key=_rule_of)
+    matches, error = _permitted(matches, facts)
     allowed = max((match.mode for match in matches if match.effect is Effect.ALLOW), default=Mode.DISABLED)
     enforced, observed = policy.base(action, observe=facts.agent.observe)
     enforced = Effect.ALLOW if allowed is Mode.ENFORCE else enforced
     observed = observed if allowed is Mode.DISABLED else Effect.ALLOW
     if enforced.restricts or observed.restricts:
-        matches.extend(_otherwise(policy, action, enforced, observed))
+        matches.extend(_otherwise(policy, action, enforced, observed, error))
     elif not matches:
         mode = Mode.OBSERVE if facts.agent.observe else policy.mode
         matches.append(Match(rule=OTHERWISE, effect=Effect.ALLOW, mode=mode))
     return _reckoned(action, tuple(matches))
+
+
+def _permitted(matches: list[Match], facts: Facts) -> tuple[list[Match], str]:
+    """A path that servers read in several ways satisfies no permission: nobody knows which of them was meant by it."""
+    if not any(match.effect is Effect.ALLOW for match in matches) or not is_ambiguous(facts.request.path):
+        return matches, ""
+    return [match for match in matches if match.effect is not Effect.ALLOW], AMBIGUOUS
 
 
 def _may_withhold(policy: Policy, action: Action, facts: Facts) -> bool:
@@ -191,13 +235,14 @@ def _match(one: Candidate, at: Circumstances, number: int, takes: list[Take]) ->
     return spoken(rule, at.facts, error=truth.code) if isinstance(truth, Erred) and rule.effect.restricts else None
 
 
-def _otherwise(policy: Policy, action: Action, enforced: Effect, observed: Effect) -> Iterator[Match]:
+def _otherwise(policy: Policy, action: Action, enforced: Effect, observed: Effect, error: str) -> Iterator[Match]:
     """The default, where it restricts; once for each file's approvers that it asks."""
     said = [(enforced, Mode.ENFORCE)] if enforced.restricts else []
     said += [(observed, Mode.OBSERVE)] if observed > enforced else []
+    tell = AMBIGUOUS_TELL if error else ""
     for effect, mode in said:
         for to in policy.asked(action, effect, mode) if effect is Effect.ESCALATE else ("",):
-            yield Match(rule=OTHERWISE, effect=effect, mode=mode, to=to)
+            yield Match(rule=OTHERWISE, effect=effect, mode=mode, to=to, error=error, tell=tell)
 
 
 def _reckoned(action: Action, matches: tuple[Match, ...]) -> Verdict:

@@ -13,6 +13,10 @@ _LONGEST = 120
 _NO_OTHER_WAY = "Do not try another way or another tool to do it."
 _WHO = "Go on without it, or ask the person you work for, who can have the policy changed."
 
+AMBIGUOUS_TELL = (
+    "The path of this request can be read in several ways, so no permission covers it, and it was not sent. "
+    "Write it plainly: no '//', no ';', and no letter or digit as an escape."
+)
 _HAPPENED = "This request was carried out and only its answer was withheld: do not send it again."
 
 
