@@ -26,6 +26,7 @@ from outgate.telemetry.asked import Asked
 from outgate.telemetry.logs import LogAlarm
 from outgate.telemetry.tally import Observers
 from outgate.telemetry.timed import TimedDesk, TimedLedger
+from outgate.worker.inline import Inline
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -161,6 +162,7 @@ class Parts:
         return Gate(
             ground=_ground(self.found),
             journal=self.journal,
+            examiner=Inline(),
             ledger=TimedLedger(self.ledger, self.metrics, self.clock.monotonic),
             desk=TimedDesk(self.desk, self.metrics, self.clock.monotonic),
             switch=self.switch,
@@ -192,7 +194,7 @@ class Parts:
                 recorder=self.recorder.tap,
             ),
             alarm=self.alarm,
-            limits=replace(Limits(), body=self.found.settings.body_limit),
+            limits=replace(Limits(), body=self.found.settings.body_limit, **self.found.settings.limits),
             agents=self.agents,
         )
         await engine.start()

@@ -28,31 +28,66 @@ MIB = 1024 * KIB
 class Limits:
     """What one peer may make us hold. Bytes, unless the type says otherwise."""
 
+    # what one client may make the gate hold
+
     head: int = 64 * KIB
     """A request's head, and any line of a chunked body."""
     response_head: int = 256 * KIB
     body: int = 16 * MIB
     """A request body that is read whole before deciding."""
-    bodies: int = 256 * MIB
-    """All of those together, over every connection."""
     waiting: int = MIB
     """What one client may send ahead while something of it is being decided; then it is not read on."""
     unsent: int = MIB
     """What waits for one HTTP/2 peer's window; then its source is not read on."""
     message: int = 16 * MIB
     """One WebSocket message."""
-    connections: int = 1024
-    """Clients at once, per agent."""
-    strangers: int = 256
-    """Clients at once of whom nobody knows yet who they are; one more, and the one who has waited longest is dropped."""
+    streams: int = 100
+    """Requests at once, per HTTP/2 connection."""
     upstreams: int = 100
     """Upstream connections at once, per client connection."""
+
+    # what one agent may take, over all its connections
+
+    connections: int = 1024
+    """Clients at once."""
+    arrivals: int = 500
+    """New clients a second; twice as many at once."""
+    requests: int = 2048
+    """Requests at once: gathered, held, decided and under way."""
+    agent_bodies: int = 128 * MIB
+    """Its part of `bodies`."""
+    agent_waiting: int = 64 * MIB
+    """What all its clients may send ahead; beyond that, each only a little."""
     refusals: int = 16 * MIB
-    """What the receipts of one agent's refusals may take in an hour."""
-    idle: timedelta = timedelta(minutes=15)
+    """What the receipts of its refusals may take in an hour."""
+
+    # what all of them together may take
+
+    clients: int = 16_384
+    strangers: int = 256
+    """Clients at once of whom nobody knows yet who they are; one more, and the one who has waited longest is dropped."""
+    bodies: int = 256 * MIB
+    """Request bodies, and answers that a rule reads, that are held whole."""
+
+    # how long things may take
+
+    head_time: timedelta = timedelta(seconds=30)
+    """From the first byte of a request's head to its last."""
+    tunnel_time: timedelta = timedelta(seconds=60)
+    """From CONNECT until what is spoken in the tunnel is agreed on."""
+    body_rate: int | None = KIB
+    """Bytes a second, at least, at which a body comes in that is read whole before deciding: on average over 30 seconds."""
     stranger: timedelta = timedelta(seconds=30)
     """How long a client may take to say who it is."""
     connect: timedelta = timedelta(seconds=30)
+    answer_time: timedelta = timedelta(minutes=10)
+    """From a request's last byte to the first of its answer."""
+    idle: timedelta = timedelta(minutes=15)
+    """How long nothing may come of what is under way, and how long a client may have nothing under way."""
+    answer_lasts: timedelta | None = None
+    """How long an answer may take from its first byte to its last."""
+    answer_size: int | None = None
+    """The body of one answer."""
 
     def __post_init__(self) -> None:
         if self.unsent < 128 * KIB:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from outgate.intake.agents import AGENT_ID
 from outgate.policy.agent_form import AGENT_KEYS
 from outgate.policy.shapes import Count, Many, Named, Scalar, Table, Text, Truth, Words
+from outgate.settings.bounds import BOUNDS
 
 LANGUAGE = "settings/v1alpha"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -55,6 +56,7 @@ FORM = Table(
         ),
         "metrics": Text("'metrics'", r"[^\x00-\x1f]{1,4096}", "the path of a Unix socket, or host:port"),
         "body_limit": Scalar("'body_limit'"),
+        "limits": Table(what="'limits'", keys={name: Scalar(f"'{name}'") for name in BOUNDS}),
         "log_level": Words("log level", LOG_LEVELS),
         "listen": Many(
             Table(

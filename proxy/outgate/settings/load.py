@@ -26,6 +26,7 @@ from outgate.intake.destinations import (
 from outgate.intake.listening import Listener, listener_of
 from outgate.policy.agent_form import facts_of, moment
 from outgate.policy.shapes import meant, problems, schema
+from outgate.settings.bounds import BOUNDS, size_of, time_of
 from outgate.settings.form import FORM
 from outgate.settings.values import BODY_LIMIT, DRAIN, HOLD, AgentSettings, Ntfy, Settings, Webhook, config_folder
 
@@ -36,14 +37,11 @@ if TYPE_CHECKING:
     from outgate.document import Document
     from outgate.document import Path as Place
     from outgate.intake.destinations import Route
+    from outgate.settings.bounds import Limit
 
 FILE = "config.yaml"
 _MOST_HELD = timedelta(seconds=60)
 _MOST_DRAINED = timedelta(hours=1)
-_SIZE = re.compile(r"([1-9][0-9]{0,11}) ?(B|KiB|MiB|GiB)?")
-_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_TIME = re.compile(r"([0-9]{1,6}) ?(ms|s|m|h)")
-_TIMES = {"ms": timedelta(milliseconds=1), "s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -117,6 +115,7 @@ class _Reading:
             destinations=self._destinations(said),
             metrics=said.get("metrics"),
             body_limit=self._size(said.get("body_limit", BODY_LIMIT)),
+            limits=dict(self._limits(said.get("limits", {}))),
             log_level=said.get("log_level", "info"),
             listen=self._listeners(),
             agents=self._path(said["agents"]) if "agents" in said else None,
@@ -154,18 +153,23 @@ class _Reading:
         return port
 
     def _size(self, said: str | int) -> int:
-        found = _SIZE.fullmatch(str(said)) if not isinstance(said, bool) else None
+        found = size_of(said)
         if found is None:
             self._note(("body_limit",), "'body_limit' is a number of bytes, like 1048576 or 8 MiB")
-            return BODY_LIMIT
-        return int(found[1]) * _UNITS[found[2]]
+        return found or BODY_LIMIT
+
+    def _limits(self, said: dict[str, Any]) -> Iterator[tuple[str, Limit]]:
+        for name, value in said.items():
+            try:
+                yield name, BOUNDS[name].read(value)
+            except ValueError as error:
+                self._note(("limits", name), f"'{name}' {error}")
 
     def _time(self, key: str, default: timedelta, most: timedelta) -> timedelta:
         said = self.said.get(key)
         if said is None:
             return default
-        found = _TIME.fullmatch(said) if isinstance(said, str) else None
-        span = int(found[1]) * _TIMES[found[2]] if found else None
+        span = time_of(said)
         if span is None or span > most:
             self._note((key,), f"'{key}' is a time from 0s to {int(most.total_seconds())}s, like {int(default.total_seconds())}s")
             return default

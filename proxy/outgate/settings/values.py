@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -79,6 +79,8 @@ class Settings:
     destinations: Destinations = field(default_factory=Destinations)
     metrics: str | None = None
     body_limit: int = BODY_LIMIT
+    limits: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """What was set of the bounds, each a number or a time as `settings/bounds.py` says; those that were not hold as they are."""
     log_level: str = "info"
     listen: tuple[Listener, ...] = ()
     agents: Path | None = None
