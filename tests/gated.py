@@ -25,6 +25,7 @@ from outgate.receipts.verify import LogCheck
 from outgate.stores.catalog_files import load_catalog
 from outgate.stores.memory import MemoryDesk, MemoryJournal, MemoryLedger
 from outgate.telemetry.tally import Tally
+from outgate.worker.inline import Inline
 
 CATALOG = load_catalog()
 PUBLIC = "93.184.216.34"
@@ -142,6 +143,7 @@ class World:
         self.gate = Gate(
             ground=self.ground(self.policy),
             journal=self.journal,
+            examiner=Inline(),
             ledger=self.ledger,
             desk=self.desk,
             switch=self.switch,

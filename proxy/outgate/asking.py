@@ -9,7 +9,6 @@ from outgate.answer.status import approval_page, not_found
 from outgate.approvals.approval import APPROVAL_ID, State
 from outgate.approvals.panels import panels_of
 from outgate.approvals.quorum import judge
-from outgate.approvals.request import request_digest
 from outgate.approvals.statement import check_told, draft
 from outgate.case import base32_id
 from outgate.errors import EvidenceError
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from outgate.intake.request import Request
     from outgate.keys.people import People
     from outgate.owed import Owed
-    from outgate.ports import Desk
+    from outgate.ports import Desk, Examiner
 
 TOO_LARGE = "This needs a person's approval, and its body is too large to be approved. Send less at a time."
 
@@ -36,6 +35,7 @@ class Asking:
     """One gate's way to the desk. `hardware_only`: signatures count only where somebody touched a device for them."""
 
     desk: Desk
+    examiner: Examiner
     owed: Owed
     entropy: Callable[[int], bytes]
     hardware_only: bool = False
@@ -44,7 +44,7 @@ class Asking:
 
     async def lift(self, case: Case) -> frozenset[str]:
         """Take away what people approved of this very request. Give the rules that are lifted: none where it waits on."""
-        digest = request_digest(case.facts.agent.id, case.request)
+        digest = await self.examiner.digest(case.facts.agent.id, case.request)
         if digest is None:
             case.decision = replace(case.decision, tell=TOO_LARGE)
             return frozenset()

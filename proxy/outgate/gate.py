@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from outgate.actions.identify import identify, wants_body
+from outgate.actions.identify import wants_body
 from outgate.admission import Admission, Admitted, Ground, Opening, Refused, Told
 from outgate.answer.refuse import Circumstances, refusal_of
 from outgate.answer.render import render
@@ -19,7 +19,6 @@ from outgate.case import (
     Patience,
     admission_of,
     asked_about,
-    charges_of,
     chosen_mock,
     circumstances,
     delay_of,
@@ -27,15 +26,14 @@ from outgate.case import (
     restricting,
     used_of,
 )
-from outgate.inspect.secrets import SECRET, classes_of
+from outgate.inspect.secrets import SECRET
 from outgate.intake.reading import read
-from outgate.intake.request import Body, RawRequest, Request, Unreadable, UnreadBody
+from outgate.intake.request import Body, RawRequest, Request, Unreadable
+from outgate.judging import HALTED, Judging, halted
 from outgate.owed import Owed
-from outgate.policy.answered import answered_of
-from outgate.policy.decide import decide, decide_answer, raised
+from outgate.policy.decide import decide_answer
 from outgate.policy.decision import Decision, Reason, refusal
 from outgate.policy.effect import Effect
-from outgate.policy.facts import Facts
 from outgate.ports import MockWay, NoWay, Pin, Stamp
 from outgate.receipts.receipt import Outcome, Result, decision_body, event_body, outcome_body
 from outgate.waiting import Waiting
@@ -44,17 +42,14 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Mapping
 
-    from outgate.actions.action import Action
     from outgate.answer.reply import Reply
     from outgate.digest import Json
-    from outgate.halt import Halt
     from outgate.intake.agents import Agent
-    from outgate.ports import Alarm, Clock, Desk, Journal, Ledger, Mocks, Observer, Reserved, Resolver, Switch
+    from outgate.ports import Alarm, Clock, Desk, Examiner, Journal, Ledger, Mocks, Observer, Resolver, Switch
 
-__all__ = ["Admission", "Admitted", "Gate", "Ground", "Opening", "Refused", "Told"]
+__all__ = ["HALTED", "Admission", "Admitted", "Gate", "Ground", "Opening", "Refused", "Told"]
 
 CANNOT_DECIDE = "The egress gate could not decide this request, so it was not sent. Tell the operator; do not retry."
-HALTED = "This was halted by the people who run it, and was not sent. Stop; do not retry, and do not try another way."
 MOCK_ELSEWHERE = "This holds a secret and would go to a sandbox elsewhere, so it was not sent. Take the secret out."
 NO_MOCK = "This may only be tried in a sandbox, and there is none for it, so it was not sent. Do not try another way."
 
@@ -64,7 +59,6 @@ HOLD = timedelta(seconds=4)
 """How long a request waits for people before it is told to come back: most clients give up after five seconds."""
 _NOTHING_DONE: Final = frozenset({Result.REFUSED, Result.ABANDONED})
 _WAITS: Final = frozenset({Effect.THROTTLE, Effect.ESCALATE})
-_MAY_LEAVE: Final = frozenset({Effect.ALLOW, Effect.SANDBOX})
 
 
 class Gate:
@@ -75,6 +69,7 @@ class Gate:
         *,
         ground: Ground,
         journal: Journal,
+        examiner: Examiner,
         ledger: Ledger,
         desk: Desk,
         switch: Switch,
@@ -98,7 +93,16 @@ class Gate:
         self._clock = clock
         self._owed = Owed(alarm)
         self._waiting = Waiting(clock=clock, desk=desk, observer=observer, hold=hold)
-        self._asking = Asking(desk=desk, owed=self._owed, entropy=entropy, hardware_only=hardware_only)
+        self._asking = Asking(desk=desk, examiner=examiner, owed=self._owed, entropy=entropy, hardware_only=hardware_only)
+        self._judging = Judging(
+            examiner=examiner,
+            ledger=ledger,
+            switch=switch,
+            asking=self._asking,
+            observer=observer,
+            owed=self._owed,
+            clock=clock,
+        )
 
     @property
     def ground(self) -> Ground:
@@ -137,7 +141,7 @@ class Gate:
             admission = self._refused(opening, decision, await self._recorded(opening, decision))
         return admission if isinstance(admission, Told) else self._watched(opening, admission, patience)
 
-    def review(self, admitted: Admitted, status: int, headers: tuple[tuple[str, str], ...], body: Body) -> Reply | None:
+    async def review(self, admitted: Admitted, status: int, headers: tuple[tuple[str, str], ...], body: Body) -> Reply | None:
         """Decide on a whole answer, where `admitted.review` asks for that. A reply: nothing of the answer may be passed on.
 
         `headers` have lower-case names; `body` is as it came. Never raises: what can't be decided is withheld.
@@ -145,7 +149,7 @@ class Gate:
         try:
             assert admitted.ground is not None
             assert admitted.facts is not None
-            answered = answered_of(status, headers, body)
+            answered = await self._judging.examiner.answered(status, headers, body)
             decision = decide_answer(admitted.ground.policy, admitted.decision, admitted.facts, answered)
         except Exception as error:  # noqa: BLE001  # a part of the first catch-all: the request was let out, its answer is not
             self._alarm.raise_for(error, "deciding on an answer")
@@ -207,42 +211,23 @@ class Gate:
             return Told(reply=await self._asking.status(opening.agent, reading, self._ground.people, self._clock.now()))
         while True:
             signal = self._waiting.signal
-            case = await self._judged(opening, reading, body)
+            case = await self._judging.judged(self._ground, opening.agent, reading, reads_body=self._reads_body(reading))
             try:
                 again = await self._waited(case, opening, patience, signal)
                 admission = None if again else await self._carried_out(case, opening, body)
             except BaseException as error:
-                self._give_back(case)
+                self._judging.give_back(case)
                 if isinstance(error, asyncio.CancelledError) and case.decision.answer in _WAITS and not case.recorded:
                     self._given_up(case)
                 raise
             if admission is not None:
                 return admission
-            self._give_back(case)
+            self._judging.give_back(case)
 
     def _given_up(self, case: Case) -> None:
         """Who asked did not wait for people, or for a limit: what was decided until then is on record all the same."""
         with self._owed.alarmed("recording a refusal"):
             self._owed.receipt(self._journal.append(self._receipt(case, None, None)))
-
-    async def _judged(self, opening: Opening, request: Request, body: Body) -> Case:
-        """What the answer is now: by the switch, the policy, the limits, and what people signed."""
-        ground = self._ground
-        facts = await self._gather(ground, request, opening, body)
-        actions = self._actions(ground, request)
-        decision = decide(ground.policy, actions, facts)
-        case = Case(ground=ground, request=request, facts=facts, decision=decision)
-        if (halt := self._switch.halted(opening.agent, case.touched)) is not None:
-            case.decision = _halted(halt, decision)
-        if case.decision.answer is Effect.ESCALATE:
-            await self._looked_ahead(case)
-        elif case.decision.answer in _MAY_LEAVE:
-            await self._metered(case)
-        if case.decision.answer is Effect.ESCALATE:
-            lifted = await self._asking.lift(case)
-            if case.decision.answer in _MAY_LEAVE:
-                await self._metered(case, lifted)
-        return case
 
     async def _carried_out(self, case: Case, opening: Opening, body: Body) -> Admission | None:
         """Find the way, use the grant, write the receipt; only then out. None: something changed meanwhile, decide again."""
@@ -258,7 +243,7 @@ class Gate:
             return None
         owed, case.recorded = self._journal.append(self._receipt(case, pin, mock)), True
         if not leaves:
-            self._give_back(case)
+            self._judging.give_back(case)
             return self._refused(opening, case.decision, await owed, circumstances(case, body, self._clock.now()))
         return await self._let_out(case, opening, admission_of(case, opening.agent, pin, mock), owed)
 
@@ -273,7 +258,7 @@ class Gate:
             case.handed_over()  # also where it can't be kept: it may be on the disk, as let out
         if (halt := self._switch.halted(opening.agent, ready.touched)) is not None:
             self.conclude(ready, Outcome(result=Result.REFUSED, error="halted"))
-            return self._refused(opening, _halted(halt, ready.decision), ready.stamp)
+            return self._refused(opening, halted(halt, ready.decision), ready.stamp)
         return ready
 
     def _abandoned(self, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> None:
@@ -284,49 +269,6 @@ class Gate:
 
     def _reads_body(self, request: Request) -> bool:
         return self._ground.needs.data or wants_body(request, self._ground.catalog)
-
-    def _actions(self, ground: Ground, request: Request) -> tuple[Action, ...]:
-        actions = identify(request, ground.catalog)
-        if not ground.needs.data:
-            return actions
-        data = classes_of(request, ground.catalog)
-        return tuple(replace(action, data=action.data | data) for action in actions) if data else actions
-
-    async def _gather(self, ground: Ground, request: Request, opening: Opening, body: Body) -> Facts:
-        now, agent = self._clock.now(), opening.agent
-        if ground.needs.agent_since and agent.since is None:
-            agent = replace(agent, since=await self._ledger.first_seen(agent.id, now))
-        unread = isinstance(body, UnreadBody) and self._reads_body(request)
-        return Facts(now=now, agent=agent, request=request, unread=unread, unsteady=not self._clock.steady())
-
-    # limits
-
-    async def _metered(self, case: Case, approved: frozenset[str] = frozenset()) -> None:
-        """Reserve every limit that applies; one that is over raises the answer. `approved` are rules that people lifted."""
-        if charges := charges_of(case, approved):
-            case.reserved = await self._owed.surely(self._ledger.reserve(charges, case.facts.now), self._unreserve)
-            case.over = case.reserved.over
-            self._observer.reserved(case.reserved)
-            case.decision = raised(case.decision, [over.charge for over in case.over])
-
-    async def _looked_ahead(self, case: Case) -> None:
-        """Which limits it is over too, before people are asked: they are asked once, for all of it. Nothing stays taken."""
-        await self._metered(case)
-        self._unreserve(case.reserved)
-        case.handed_over()
-
-    def _unreserve(self, reserved: Reserved) -> None:
-        """Nothing was let out for this: nothing was even attempted."""
-        if reserved.taken:
-            free = {charge.key: 0 for charge, _ in reserved.taken}
-            self._owed.later(self._ledger.settle(reserved, free), "releasing limits")
-
-    def _give_back(self, case: Case) -> None:
-        """Nothing was let out for this: what was taken for it is free again."""
-        if case.used:
-            self._asking.give_back(case.decision.approval)
-        self._unreserve(case.reserved)
-        case.handed_over()
 
     # waiting
 
@@ -363,16 +305,20 @@ class Gate:
         if isinstance(way, NoWay):
             case.decision = refusal(way.reason, way.tell, why=way.why, verdicts=verdicts)
             return None
-        if is_elsewhere(way.pin) and SECRET in classes_of(case.request, case.ground.catalog):
+        if is_elsewhere(way.pin) and await self._holds_secret(case):
             case.decision = refusal(Reason.POLICY, MOCK_ELSEWHERE, verdicts=verdicts, why="a secret, and a mock elsewhere")
             return None
         return service, way
+
+    async def _holds_secret(self, case: Case) -> bool:
+        actions = await self._judging.examiner.actions(case.request, case.ground.catalog, data=True)
+        return any(SECRET in action.data for action in actions)
 
     # what is said and written down
 
     async def _refuse_unread(self, opening: Opening, unread: Unreadable) -> Refused:
         halt = self._switch.halted(opening.agent)
-        decision = _halted(halt) if halt else refusal(Reason.UNREADABLE, unread.why)
+        decision = halted(halt) if halt else refusal(Reason.UNREADABLE, unread.why)
         return self._refused(opening, decision, await self._journal.append(self._plain_receipt(opening, decision)))
 
     async def _recorded(self, opening: Opening, decision: Decision) -> Stamp | None:
@@ -432,11 +378,6 @@ def _whole(opening: Opening, body: Body) -> Opening:
 
 def _undecided(error: Exception) -> Decision:
     return refusal(Reason.CANNOT_DECIDE, CANNOT_DECIDE, why=f"{type(error).__name__}: {error}")
-
-
-def _halted(halt: Halt, decision: Decision | None = None) -> Decision:
-    why = f"{halt} is halted" + (f": {halt.why}" if halt.why else "")
-    return refusal(Reason.HALTED, HALTED, why=why, verdicts=decision.verdicts if decision else ())
 
 
 def _barred(decision: Decision, way: Pin | NoWay, *, enforced: bool) -> Decision:

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime, timedelta
 
+    from outgate.actions.action import Action
+    from outgate.actions.catalog import Catalog
     from outgate.approvals.approval import Approval, Vote
     from outgate.digest import Json
     from outgate.halt import Halt
     from outgate.intake.agents import Agent
-    from outgate.intake.request import Scheme
+    from outgate.intake.request import Body, Request, Scheme
     from outgate.policy.decision import Decision, Reason
+    from outgate.policy.facts import Answered
     from outgate.policy.limits import Charge
     from outgate.policy.rule import Mock
 
@@ -79,6 +82,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def look(self, charges: tuple[Charge, ...], now: datetime) -> Reserved:
+        """What would be over, if this were reserved now. Takes nothing."""
+        ...
+
     async def settle(self, reserved: Reserved, used: Mapping[str, int]) -> None:
         """Correct what was taken to what was used, by the charges' keys; a key that is not there stays as it was taken.
 
@@ -119,6 +126,25 @@ class Desk(Protocol):
 
     async def changed(self, approval: str, votes: int, seconds: float) -> None:
         """Wait until it has other than so many votes, or is used, or the time is over; in whichever process that happens."""
+        ...
+
+
+class Examiner(Protocol):
+    """Reads bodies. Whatever they hold, others have their turn meanwhile: what takes long is done elsewhere.
+
+    Every method raises UnavailableError where it can't be done, or not in time.
+    """
+
+    async def actions(self, request: Request, catalog: Catalog, *, data: bool) -> tuple[Action, ...]:
+        """Every action of a request, at least one; with the `data` in it where that is asked for."""
+        ...
+
+    async def digest(self, agent: str, request: Request) -> str | None:
+        """Its request_digest; None where its body can't be had whole."""
+        ...
+
+    async def answered(self, status: int, headers: tuple[tuple[str, str], ...], body: Body) -> Answered:
+        """What an answer says. `headers` have lower-case names."""
         ...
 
 

@@ -145,6 +145,17 @@ async def test_where_one_does_not_fit_nothing_is_taken(ledger: Ledger) -> None:
         assert await fits(ledger, one), one.key
 
 
+async def test_to_look_says_what_reserving_would_and_takes_nothing(ledger: Ledger) -> None:
+    await ledger.reserve((charge(key="full", amount=5), charge(PER_MINUTE, 2, key="rate")), NOW)
+    some = (charge(key="full"), charge(PER_MINUTE, 3, key="rate"), charge(key="free", amount=5))
+    looked = [await ledger.look(some, NOW) for _ in range(3)]
+    assert [over.charge.key for over in looked[0].over] == ["full", "rate"]
+    assert looked == [Reserved(over=(await ledger.reserve(some, NOW)).over)] * 3
+    assert await fits(ledger, charge(key="free", amount=5))
+    assert await fits(ledger, charge(PER_MINUTE, 1, key="rate"))
+    assert await ledger.look((), NOW) == Reserved()
+
+
 async def test_everything_that_does_not_fit_is_named(ledger: Ledger) -> None:
     keys = ("a", "b", "c")
     await ledger.reserve(tuple(charge(key=key, amount=5) for key in keys), NOW)

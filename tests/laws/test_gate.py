@@ -24,6 +24,7 @@ from outgate.receipts.receipt import Outcome, Result
 from outgate.receipts.verify import LogCheck
 from outgate.stores.memory import MemoryDesk, MemoryJournal, MemoryLedger
 from outgate.telemetry.tally import Tally
+from outgate.worker.inline import Inline
 
 RULES = """
 - {id: no-deletes, match: {access: delete}, effect: block}
@@ -96,6 +97,7 @@ class World:
             "mocks": self,
             "observer": Tally(),
             "clock": self,
+            "examiner": Inline(),
             "journal": self.journal,
         }
         for port in broken - {"journal"}:

@@ -29,6 +29,7 @@ TOGETHER = {
     "actions/arguments.py": "unit/actions/test_identify.py",
     "answer/problem.py": "unit/answer/test_render.py",
     "cli/signing.py": "unit/cli/test_approve.py",
+    "judging.py": "unit/test_gate.py",
     "policy/load_rule.py": "unit/policy/test_load.py",
     "policy/load_tables.py": "unit/policy/test_load.py",
     "policy/names.py": "unit/policy/test_conditions.py",

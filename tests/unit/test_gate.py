@@ -241,9 +241,9 @@ async def test_a_port_that_raises_refuses(monkeypatch, port, method):
     await refused_for_good(world)
 
 
-@pytest.mark.parametrize("part", ["identify", "classes_of", "decide", "_barred"])
+@pytest.mark.parametrize("part", ["inspect.examine.identify", "inspect.examine.classes_of", "judging.decide", "gate._barred"])
 async def test_a_defect_in_the_core_refuses(monkeypatch, part):
-    monkeypatch.setattr(f"outgate.gate.{part}", boom)
+    monkeypatch.setattr(f"outgate.{part}", boom)
     world = World(rules=NO_SECRETS)
     await refused_for_good(world)
     assert [(one["answer"], one["reason"]) for one in world.receipts] == [("block", "cannot-decide")]
@@ -469,8 +469,8 @@ async def test_only_what_a_rule_may_withhold_is_reviewed():
 async def test_an_answer_over_what_a_rule_permits_is_withheld_and_says_that_it_happened(mode):
     world = World(rules=ROWS, mode=mode)
     admitted = await world.ask("GET https://elsewhere.test/")
-    assert world.gate.review(admitted, 200, JSON, WholeBody(b"[1, 2]")) is None
-    reply = world.gate.review(admitted, 200, JSON, WholeBody(b"[1, 2, 3]"))
+    assert await world.gate.review(admitted, 200, JSON, WholeBody(b"[1, 2]")) is None
+    reply = await world.gate.review(admitted, 200, JSON, WholeBody(b"[1, 2, 3]"))
     if mode == "observe":
         assert reply is None
     else:
@@ -484,14 +484,14 @@ async def test_an_answer_that_can_not_be_read_is_withheld():
     world = World(rules=ROWS)
     admitted = await world.ask("GET https://elsewhere.test/")
     for body in (WholeBody(b"["), UnreadBody(too_large=True)):
-        assert world.gate.review(admitted, 200, JSON, body) is not None
+        assert await world.gate.review(admitted, 200, JSON, body) is not None
 
 
 async def test_a_defect_in_deciding_on_an_answer_withholds_it(monkeypatch):
     world = World(rules=ROWS)
     admitted = await world.ask("GET https://elsewhere.test/")
     monkeypatch.setattr("outgate.gate.decide_answer", boom)
-    reply = world.gate.review(admitted, 200, JSON, WholeBody(b"[]"))
+    reply = await world.gate.review(admitted, 200, JSON, WholeBody(b"[]"))
     assert reply is not None
     assert b"on purpose" not in reply.body
     assert world.alarm.told == ["BoomError while deciding on an answer"]

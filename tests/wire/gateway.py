@@ -38,6 +38,7 @@ from outgate.stores.files import FileJournal
 from outgate.stores.logs import receipts_of
 from outgate.stores.memory import MemoryDesk, MemoryLedger
 from outgate.telemetry.metrics import Metrics
+from outgate.worker.inline import Inline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,6 +149,7 @@ class Gateway:
         self.gate = Gate(
             ground=self.ground(text),
             journal=self.journal,
+            examiner=Inline(),
             ledger=self.ledger,
             desk=self.desk,
             switch=self.switch,

@@ -96,6 +96,17 @@ class Addon:
         """Something that is no request came from somebody whom nobody knows."""
         return self.doors.unreadable(link, problem)
 
+    def introduced(self, link: Link, login: tuple[bytes, bytes] | None) -> TurnedAway | None:
+        """Tell whose a tunnel is that is asked for with a name and a token, or with nothing."""
+        return self.doors.introduced(link, login)
+
+    def entry_refused(self, link: Link, what: str) -> None:
+        """What somebody sent to come in is not followed. `what` is in our own words."""
+        if link.known is None:
+            self.doors.garbled(link)
+        else:
+            self._notes.add("tunnel-refused", link.known, host="", port=0, detail=what)
+
     def client_disconnected(self, link: Link) -> None:
         """Give every admission that is still open its outcome."""
         self._budget.give(link, link.gathered)
@@ -270,9 +281,9 @@ class Addon:
             self._read_along(call, admitted, response)
         return translate.mocked(answer, str(admitted.stamp)) if admitted.mocked else answer
 
-    def review(self, call: Call, body: Body) -> Reply | None:
+    async def review(self, call: Call, body: Body) -> Reply | None:
         """Have the gate read a whole answer of which the client got nothing yet. A reply: the answer is withheld for it."""
-        reply = self._gate.review(call.admitted, call.status or 0, call.said, body)
+        reply = await self._gate.review(call.admitted, call.status or 0, call.said, body)
         if reply is not None:
             conclude(self._gate, call, Result.WITHHELD)
         return reply

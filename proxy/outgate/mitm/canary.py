@@ -157,7 +157,7 @@ class _LetsOut:
             stamp=Stamp(writer="canary", seq=0),
         )
 
-    def review(self, admitted: Admitted, status: int, headers: Said, body: Body) -> None:
+    async def review(self, admitted: Admitted, status: int, headers: Said, body: Body) -> None:
         """No answer is withheld in a test."""
 
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:

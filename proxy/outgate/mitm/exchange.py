@@ -28,7 +28,7 @@ from outgate.mitm import translate
 from outgate.mitm.enforce import BreachError, Failure
 from outgate.mitm.holding import Held
 from outgate.mitm.messages import Messages
-from outgate.mitm.wire import Connect, Cut, CutOff, DecideHook, RefusedHead, Upstream, wire_of
+from outgate.mitm.wire import Connect, Cut, CutOff, DecideHook, RefusedHead, Upstream, WaitHook, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
@@ -259,7 +259,16 @@ class Exchange(HttpStream):
 
     def _review(self, held: Held, body: Body) -> CommandGenerator[None]:
         """Withhold it, or pass on what was held, byte for byte."""
-        reply = self.wire.addon.review(self.call, body)
+        replies: list[Reply | None] = []
+
+        async def read() -> None:
+            replies.append(await self.wire.addon.review(self.call, body))
+
+        yield WaitHook(read, "reading an answer")
+        self._resumed()
+        if self._answered:  # halted meanwhile
+            return
+        (reply,) = replies
         self._held = None
         content = held.release()
         if reply is not None:

@@ -215,7 +215,7 @@ class Handler(LiveConnectionHandler):
         self.abort()
         self._alarm.raise_for(error, doing)
 
-    def _do(self, command: commands.Command) -> None:  # noqa: C901  # one case a command
+    def _do(self, command: commands.Command) -> None:  # noqa: C901, PLR0912  # one case a command
         match command:
             case commands.SendData():
                 if command.connection in self.transports:

@@ -12,7 +12,7 @@ from mitmproxy.proxy.layers.http import GetHttpConnection
 from mitmproxy.proxy.layers.http._events import RequestHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mitmproxy.connection import Client, Connection
     from mitmproxy.options import Options
@@ -100,6 +100,14 @@ class DecideHook(commands.StartHook):  # type: ignore[no-untyped-call]  # mitmpr
     """Ask the gate, and wait."""
 
     call: Call
+
+
+@dataclass
+class WaitHook(commands.StartHook):  # type: ignore[no-untyped-call]  # mitmproxy's own __init_subclass__
+    """Do something that takes a while, and wait. Given up when the client is gone; what it raises takes everything down."""
+
+    doing: Callable[[], Awaitable[None]]
+    what: str
 
 
 @dataclass(eq=False)

@@ -63,16 +63,18 @@ def reserve(counters: Counters, charges: Iterable[Charge], now: datetime) -> Res
     Charges of one key are taken together or not at all. Raises UnavailableError for an amount below nothing: an agent may have
     said it, and it would give others' use back.
     """
-    charges = tuple(charges)
-    if wrong := next((charge for charge in charges if charge.amount < 0), None):
-        raise UnavailableError(f"limit {wrong.key}: an amount of {wrong.amount} can't be counted")
-    drafts = [_Draft(counters, counter, some, now) for counter, some in _by_counter(charges)]
+    drafts = _drafts(counters, charges, now)
     over = tuple(one for draft in drafts for one in draft.over)
     if any(one.charge.hold is Hold.BINDING for one in over):
         return Reserved(over=over)
     for draft in drafts:
         draft.keep()
     return Reserved(taken=tuple(one for draft in drafts for one in draft.taken), over=over)
+
+
+def look(counters: Counters, charges: Iterable[Charge], now: datetime) -> Reserved:
+    """What `reserve` would say is over. Nothing is kept."""
+    return Reserved(over=tuple(one for draft in _drafts(counters, charges, now) for one in draft.over))
 
 
 def settle(counters: Counters, reserved: Reserved, used: Mapping[str, int]) -> None:
@@ -184,6 +186,13 @@ class _Spending:
 
     def keep(self, counters: Counters, counter: Counter) -> None:
         counters.keep_spending(counter, self._kept)
+
+
+def _drafts(counters: Counters, charges: Iterable[Charge], now: datetime) -> list[_Draft]:
+    charges = tuple(charges)
+    if wrong := next((charge for charge in charges if charge.amount < 0), None):
+        raise UnavailableError(f"limit {wrong.key}: an amount of {wrong.amount} can't be counted")
+    return [_Draft(counters, counter, some, now) for counter, some in _by_counter(charges)]
 
 
 def _settle_flow(counters: Counters, counter: Counter, place: datetime, *, change: int) -> None:

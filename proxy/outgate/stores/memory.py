@@ -13,7 +13,7 @@ from outgate.ports import Stamp
 from outgate.receipts.chain import Chain, Receipt, parse
 from outgate.receipts.checkpoint import Checkpoint, line_of, origin_of, sign
 from outgate.receipts.merkle import Tree
-from outgate.stores.counting import reserve, settle
+from outgate.stores.counting import look, reserve, settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,6 +78,10 @@ class MemoryLedger:
     async def reserve(self, charges: tuple[Charge, ...], now: datetime) -> Reserved:
         self._raise()
         return reserve(self._counters, charges, now)
+
+    async def look(self, charges: tuple[Charge, ...], now: datetime) -> Reserved:
+        self._raise()
+        return look(self._counters, charges, now)
 
     async def settle(self, reserved: Reserved, used: Mapping[str, int]) -> None:
         self._raise()

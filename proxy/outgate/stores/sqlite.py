@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from outgate.ports import Reserved
-from outgate.stores.counting import Flow, Spending, microseconds, moment, reserve, settle
+from outgate.stores.counting import Flow, Spending, look, microseconds, moment, reserve, settle
 from outgate.stores.database import Database, Kind
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class SqliteLedger:
             raise
         self._sweep(now)
         return job.reserved()
+
+    async def look(self, charges: tuple[Charge, ...], now: datetime) -> Reserved:
+        """See ports.Ledger: what others take meanwhile may be seen, or not."""
+        return await self._db.wait_for(lambda db: look(_Rows(db), charges, now)) if charges else Reserved()
 
     async def settle(self, reserved: Reserved, used: Mapping[str, int]) -> None:
         charges = tuple(charge for charge, _ in reserved.taken if charge.key in used)

@@ -51,6 +51,10 @@ class TimedLedger:
         with self._watch.step("reserve"):
             return await self._ledger.reserve(charges, now)
 
+    async def look(self, charges: tuple[Charge, ...], now: datetime) -> Reserved:
+        with self._watch.step("look"):
+            return await self._ledger.look(charges, now)
+
     async def settle(self, reserved: Reserved, used: Mapping[str, int]) -> None:
         with self._watch.step("settle"):
             await self._ledger.settle(reserved, used)

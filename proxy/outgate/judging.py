@@ -1,0 +1,101 @@
+"""Judging: what the answer is now, by the switch, the policy, the limits, and what people signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from outgate.case import Case, charges_of
+from outgate.intake.request import UnreadBody
+from outgate.policy.decide import decide, raised
+from outgate.policy.decision import Decision, Reason, refusal
+from outgate.policy.effect import Effect
+from outgate.policy.facts import Facts
+
+if TYPE_CHECKING:
+    from outgate.admission import Ground
+    from outgate.asking import Asking
+    from outgate.halt import Halt
+    from outgate.intake.agents import Agent
+    from outgate.intake.request import Request
+    from outgate.owed import Owed
+    from outgate.ports import Clock, Examiner, Ledger, Observer, Reserved, Switch
+
+HALTED = "This was halted by the people who run it, and was not sent. Stop; do not retry, and do not try another way."
+_MAY_LEAVE: Final = frozenset({Effect.ALLOW, Effect.SANDBOX})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    """Judges requests, again and again until the answer holds. What a case took meanwhile, `give_back` gives back."""
+
+    examiner: Examiner
+    ledger: Ledger
+    switch: Switch
+    asking: Asking
+    observer: Observer
+    owed: Owed
+    clock: Clock
+
+    async def judged(self, ground: Ground, agent: Agent, request: Request, *, reads_body: bool) -> Case:
+        """What the answer is now. `reads_body`: the decision depends on the body, so that one that is not there is missed."""
+        facts = await self._gather(ground, agent, request, reads_body=reads_body)
+        actions = await self.examiner.actions(request, ground.catalog, data=ground.needs.data)
+        case = Case(ground=ground, request=request, facts=facts, decision=decide(ground.policy, actions, facts))
+        if (halt := self.switch.halted(agent, case.touched)) is not None:
+            case.decision = halted(halt, case.decision)
+        await self.weigh(case)
+        return case
+
+    async def weigh(self, case: Case) -> None:
+        """Let limits and people have their say on what the policy decided."""
+        if case.decision.answer is Effect.ESCALATE:
+            await self._look_ahead(case)
+        elif case.decision.answer in _MAY_LEAVE:
+            await self._meter(case)
+        if case.decision.answer is Effect.ESCALATE:
+            lifted = await self.asking.lift(case)
+            if case.decision.answer in _MAY_LEAVE:
+                await self._meter(case, lifted)
+
+    def give_back(self, case: Case) -> None:
+        """Nothing was let out for this: what was taken for it is free again."""
+        if case.used:
+            self.asking.give_back(case.decision.approval)
+        self._unreserve(case.reserved)
+        case.handed_over()
+
+    async def _gather(self, ground: Ground, agent: Agent, request: Request, *, reads_body: bool) -> Facts:
+        now = self.clock.now()
+        if ground.needs.agent_since and agent.since is None:
+            agent = replace(agent, since=await self.ledger.first_seen(agent.id, now))
+        unread = reads_body and isinstance(request.body, UnreadBody)
+        return Facts(now=now, agent=agent, request=request, unread=unread, unsteady=not self.clock.steady())
+
+    async def _meter(self, case: Case, approved: frozenset[str] = frozenset()) -> None:
+        """Reserve every limit that applies; one that is over raises the answer. `approved` are rules that people lifted."""
+        if charges := charges_of(case, approved):
+            case.reserved = await self.owed.surely(self.ledger.reserve(charges, case.facts.now), self._unreserve)
+            self._raise(case, case.reserved)
+
+    async def _look_ahead(self, case: Case) -> None:
+        """Which limits it is over too, before people are asked: they are asked once, for all of it. Nothing is taken."""
+        if charges := charges_of(case, frozenset()):
+            self._raise(case, await self.ledger.look(charges, case.facts.now))
+
+    def _raise(self, case: Case, found: Reserved) -> None:
+        case.over = found.over
+        self.observer.reserved(found)
+        case.decision = raised(case.decision, [over.charge for over in found.over])
+
+    def _unreserve(self, reserved: Reserved) -> None:
+        """Nothing was let out for this: nothing was even attempted."""
+        if reserved.taken:
+            free = {charge.key: 0 for charge, _ in reserved.taken}
+            self.owed.later(self.ledger.settle(reserved, free), "releasing limits")
+
+
+def halted(halt: Halt, decision: Decision | None = None) -> Decision:
+    """Refuse what a halt covers."""
+    why = f"{halt} is halted" + (f": {halt.why}" if halt.why else "")
+    return refusal(Reason.HALTED, HALTED, why=why, verdicts=decision.verdicts if decision else ())
