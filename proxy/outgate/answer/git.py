@@ -9,20 +9,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from outgate.actions.protocols.pkt_line import FLUSH, band, line, texts
 from outgate.answer.ask import content, header, media
 from outgate.answer.problem import plain
 from outgate.answer.reply import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from outgate.answer.reply import Refusal
     from outgate.intake.request import Request
 
 _UPDATE = re.compile(rb"[0-9a-f]{40,64} [0-9a-f]{40,64} (refs/[!-~\x80-\xff]{1,1000})")
 _REFS = 32
 _COMMANDS = 65_536
-_CHUNK = 60_000
 
 
 def render(refusal: Refusal, request: Request) -> Reply | None:
@@ -31,7 +29,7 @@ def render(refusal: Refusal, request: Request) -> Reply | None:
     if asked == "application/x-git-receive-pack-request":
         return _said("receive-pack", _refused_push(refusal, content(request)[:_COMMANDS]))
     if asked == "application/x-git-upload-pack-request":
-        return _said("upload-pack", _line(b"ERR " + refusal.tell.encode()))
+        return _said("upload-pack", line(b"ERR " + refusal.tell.encode()))
     discovers = request.path.endswith("/info/refs") and (request.query or "").startswith("service=git-")
     return plain(refusal) if discovers or header(request, "user-agent").startswith("git/") else None
 
@@ -46,28 +44,12 @@ def _refused_push(refusal: Refusal, body: bytes) -> bytes:
     Body and capabilities: gitprotocol-pack(5), "Report Status" and "Reference Update Request".
     """
     tell = refusal.tell.encode()
-    first, *rest = list(_commands(body)) or [b""]
+    first, *rest = list(texts(body)) or [b""]
     command, _, capabilities = first.partition(b"\0")
-    updates = [_UPDATE.fullmatch(line) for line in (command, *rest) if not line.startswith(b"shallow ")]
+    updates = [_UPDATE.fullmatch(text) for text in (command, *rest) if not text.startswith(b"shallow ")]
     refs = [update[1] for update in updates if update]
     banded = b"side-band-64k" in capabilities or not capabilities
     if b"report-status" in capabilities and refs and len(refs) == len(updates) <= _REFS:
-        report = _line(b"unpack ok\n") + b"".join(_line(b"ng %s %s\n" % (ref, tell)) for ref in refs) + b"0000"
-        return _band(1, report) + b"0000" if banded else report
-    return _band(3, tell + b"\n") if banded else _line(b"ERR " + tell)
-
-
-def _commands(body: bytes) -> Iterator[bytes]:
-    """Give the pkt-lines up to the first flush; stop at what is not one."""
-    while re.match(rb"[0-9a-f]{4}", body) and (length := int(body[:4], 16)) > 4 and length <= len(body):
-        yield body[4:length].rstrip(b"\n")
-        body = body[length:]
-
-
-def _line(data: bytes) -> bytes:
-    return b"%04x%s" % (len(data) + 4, data)
-
-
-def _band(number: int, data: bytes) -> bytes:
-    pieces = (data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK))
-    return b"".join(_line(bytes((number,)) + piece) for piece in pieces)
+        report = line(b"unpack ok\n") + b"".join(line(b"ng %s %s\n" % (ref, tell)) for ref in refs) + FLUSH
+        return band(1, report) + FLUSH if banded else report
+    return band(3, tell + b"\n") if banded else line(b"ERR " + tell)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from outgate.actions.protocols.pkt_line import FLUSH, line
 from outgate.document import parse
 from outgate.errors import ConfigError, Problem
 from outgate.intake.agents import AGENT_ID, Agent
@@ -329,15 +330,9 @@ def _call(value: dict[str, Any]) -> Call:
         content = json.dumps(value["json"], ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json", **headers}
     elif "pkt" in value:
-        content = b"".join(map(_pkt_line, value["pkt"])) + b"0000"
+        content = b"".join(line(text.encode()) for text in value["pkt"]) + FLUSH
     written = call(value["request"], headers.items(), content)
     return Call(raw=written.raw, body=UnreadBody()) if value.get("unread") else written
-
-
-def _pkt_line(text: str) -> bytes:
-    """As git frames a line: its length, four hexadecimal digits that count themselves, before it."""
-    line = text.encode()
-    return f"{len(line) + 4:04x}".encode() + line
 
 
 def _agent_of(value: dict[str, Any], now: datetime) -> Agent:

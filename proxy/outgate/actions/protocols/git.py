@@ -12,6 +12,7 @@ from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, media_type
 from outgate.actions.catalog import Operation
 from outgate.actions.paths import plainest, readable
+from outgate.actions.protocols.pkt_line import packet, section
 from outgate.intake.bodies import Undecodable, decode_head
 from outgate.intake.request import NoBody, UnreadBody, WholeBody
 
@@ -106,27 +107,15 @@ def before_pack(request: Request) -> tuple[bytes, ...] | None:
     body = _start(request)
     if isinstance(body, Undecodable) or isinstance(_commands(body), Undecodable):
         return None
-    said, rest = _section(body) or ((), b"")
+    said, rest = section(body) or ((), b"")
     capabilities = said[0].partition(b"\0")[2].split() if said else []
     if b"push-options" in capabilities:
-        options = _section(rest)
+        options = section(rest)
         if options is None:
             return None
         said, rest = (*said, b"", *options[0]), options[1]
     whole = isinstance(request.body, WholeBody) and len(body) < PUSH_READ
     return said if rest.startswith(b"PACK") or (whole and not rest) else None
-
-
-def _section(body: bytes) -> tuple[tuple[bytes, ...], bytes] | None:
-    """Lines up to a flush, and what follows; None where there is no flush."""
-    lines: list[bytes] = []
-    at = 0
-    while line := _packet(body, at):
-        at += 4 + len(line.content)
-        if line.flush:
-            return tuple(lines), body[at:]
-        lines.append(line.content)
-    return None
 
 
 def _asked(request: Request) -> str:
@@ -192,7 +181,7 @@ def _commands(body: bytes) -> tuple[list[_Command], bytes] | Undecodable:
     """Read the commands up to their flush, and give what follows (gitprotocol-pack, "Reference Update Request")."""
     found: list[_Command] = []
     at = 0
-    while line := _packet(body, at):
+    while line := packet(body, at):
         at += 4 + len(line.content)
         if line.flush:
             return found, body[at:]
@@ -203,24 +192,6 @@ def _commands(body: bytes) -> tuple[list[_Command], bytes] | Undecodable:
             return Undecodable("The push has a line that is no ref update, or too many.")
         found.append(command)
     return Undecodable("The push ends before its list of refs does.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Packet:
-    content: bytes
-    flush: bool = False
-
-
-def _packet(body: bytes, at: int) -> _Packet | None:
-    """One pkt-line (gitprotocol-common): four hex digits of length, then content; `0000` is a flush."""
-    size = body[at : at + 4]
-    if not re.fullmatch(rb"[0-9a-fA-F]{4}", size):
-        return None
-    length = int(size, 16)
-    if length == 0:
-        return _Packet(b"", flush=True)
-    content = body[at + 4 : at + length]
-    return _Packet(content) if length > 4 and len(content) == length - 4 else None
 
 
 def _command(line: bytes) -> _Command | None:
