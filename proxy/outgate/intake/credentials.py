@@ -6,9 +6,10 @@ import base64
 import binascii
 import hmac
 import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -60,12 +61,19 @@ def claim_of(values: Iterable[bytes]) -> Claim | None:
     if basic is None:
         return None
     try:
-        name, colon, token = base64.b64decode(basic[1], validate=True).decode("ascii").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+        name, colon, token = base64.b64decode(basic[1], validate=True).partition(b":")
+    except binascii.Error:
         return None
-    if not colon or not AGENT_ID.fullmatch(name) or not _TOKEN.fullmatch(token):
+    return login_of(name, token) if colon else None
+
+
+def login_of(name: bytes, token: bytes) -> Claim | None:
+    """Read a name and a token that were shown apart (RFC 1929). None: they can't be any agent's."""
+    try:
+        shown = name.decode("ascii"), token.decode("ascii")
+    except UnicodeDecodeError:
         return None
-    return Claim(name=name, token=token)
+    return Claim(name=shown[0], token=shown[1]) if AGENT_ID.fullmatch(shown[0]) and _TOKEN.fullmatch(shown[1]) else None
 
 
 class Denied(StrEnum):
@@ -79,13 +87,14 @@ class Denied(StrEnum):
     ELSEWHERE = "wrong-address"
     ANOTHER = "another-identity"
     CROWDED = "too-many-connections"
+    AMBIGUOUS = "ambiguous-address"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
     """One agent as it is written down. `token` is a digest; empty: it can't prove itself, and has a listener of its own.
 
-    `peers`: where it may come from; empty: anywhere.
+    `peers`: where it may come from; empty: anywhere. `transparent`: to come from there is proof enough where it can show nothing.
     """
 
     agent: Agent
@@ -93,6 +102,7 @@ class Enrolled:
     peers: tuple[Block, ...] = ()
     listener: Listener | None = None
     revoked: bool = False
+    transparent: bool = False
 
     def denied(self, peer: str) -> Denied | None:
         """Why it is not let in from there, although it is who it says."""
@@ -107,6 +117,15 @@ class Agents:
 
     by_name: Mapping[str, Enrolled] = field(default_factory=lambda: MappingProxyType({}))
     digest: str = ""
+    _places: Mapping[int, Mapping[Block, tuple[str, ...]]] = field(init=False, repr=False, compare=False)
+    """Who may come from each block, by how long its prefix is: thousands of agents, and one look for each length."""
+
+    def __post_init__(self) -> None:
+        places: defaultdict[int, defaultdict[Block, tuple[str, ...]]] = defaultdict(lambda: defaultdict(tuple))
+        for name, one in self.by_name.items():
+            for block in dict.fromkeys(one.peers):
+                places[block.prefixlen][block] += (name,)
+        object.__setattr__(self, "_places", places)
 
     def who(self, claim: Claim, peer: str) -> Enrolled | Denied:
         """Tell who it is. Whether the name is known, and how much of a token is right, does not show in the time it takes.
@@ -123,19 +142,44 @@ class Agents:
             return Denied.TOKEN
         return found.denied(peer) or found
 
+    def at(self, peer: str) -> Enrolled | Denied:
+        """Tell who it is that can show nothing: whom alone that address was given, and who was said to need no more.
+
+        Who was revoked keeps its address: what comes from there is not another's now.
+        """
+        here = [self.by_name[name] for name in self._from(peer)]
+        if len(here) != 1 or not here[0].transparent:
+            return Denied.AMBIGUOUS if here else Denied.NONE
+        return here[0].denied(peer) or here[0]
+
+    def _from(self, peer: str) -> frozenset[str]:
+        address = _plain(peer)
+        if address is None:
+            return frozenset()
+        lengths = ((length, blocks) for length, blocks in self._places.items() if length <= address.max_prefixlen)
+        return frozenset(n for length, blocks in lengths for n in blocks.get(ip_network((address, length), strict=False), ()))
+
     def outdated(self, now: Agents) -> frozenset[str]:
         """Those who were let in by these, and are not by `now`: gone, revoked, or with another token or other addresses."""
         return frozenset(name for name, one in self.by_name.items() if not _still(one, now.by_name.get(name)))
 
 
 def _still(then: Enrolled, now: Enrolled | None) -> bool:
-    return now is not None and (then.token, then.peers, then.revoked) == (now.token, now.peers, now.revoked)
+    return now is not None and _way_in(then) == _way_in(now)
+
+
+def _way_in(one: Enrolled) -> tuple[object, ...]:
+    return one.token, one.peers, one.revoked, one.transparent
 
 
 def _is_within(peer: str, blocks: Iterable[Block]) -> bool:
+    plain = _plain(peer)
+    return plain is not None and any(plain in block for block in blocks)
+
+
+def _plain(peer: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(peer.partition("%")[0])
     except ValueError:  # a Unix socket has none
-        return False
-    plain = getattr(address, "ipv4_mapped", None) or address
-    return any(plain in block for block in blocks)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -19,6 +19,7 @@ from outgate.mitm import translate
 from outgate.mitm.allowance import Allowance, size_of
 from outgate.mitm.enforce import BreachError, Call, Failure, check_pass, conclude, unfinished
 from outgate.mitm.leaves import leaf_name
+from outgate.mitm.original import plain_tunnel
 from outgate.mitm.streams import Budget, Gathering
 from outgate.mitm.taps import meter_for
 from outgate.policy.decision import Reason, refusal
@@ -92,6 +93,10 @@ class Addon:
         """Tell whose a request is that came outside of tunnels. None: known; nothing else happens to it before that."""
         return self.doors.identify(link, request.headers.fields)
 
+    def identify_by_place(self, link: Link) -> TurnedAway | None:
+        """Tell whose a connection is that was turned to us: nobody can show there who it is."""
+        return self.doors.identify_by_place(link)
+
     def unreadable(self, link: Link, problem: Unreadable) -> Reply:
         """Something that is no request came from somebody whom nobody knows."""
         return self.doors.unreadable(link, problem)
@@ -129,6 +134,15 @@ class Addon:
         host, port = _leads_to(link)
         self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=_kind_of(data))
 
+    def transparent_refused(self, link: Link, why: str) -> None:
+        """A connection that was turned to us names nobody that could be decided on."""
+        host, port = _leads_to(link)
+        self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=why)
+
+    def called(self, address: str) -> str:
+        """What the agent was told that an address is the address of; else the address. For notes alone."""
+        return self._outside.called(address)
+
     def malformed(self, link: Link, what: str) -> None:
         """What came on a connection broke its protocol, so that it ends without an answer."""
         host, port = _leads_to(link)
@@ -161,7 +175,7 @@ class Addon:
 
     def requestheaders(self, link: Link, request: http.Request, *, ended: bool, problem: Unreadable | None) -> Call:
         """Read a head. Where a body is not wanted, or can't be had, it is ready to be decided."""
-        raw = translate.raw_request(request, link.tunnel)
+        raw = translate.raw_request(request, _tunnel_for(link, request))
         length = translate.declared_length(raw.headers)
         if ended and length:
             problem = _BODY_AND_NONE
@@ -340,6 +354,13 @@ class Addon:
         self._h2[way.host, way.port] = None
         if len(self._h2) > _KNOWN_UPSTREAMS:
             self._h2.popitem(last=False)
+
+
+def _tunnel_for(link: Link, request: http.Request) -> Tunnel | None:
+    """Where a connection in the clear was turned to us, each request says itself which host it is for."""
+    if link.scheme == "transparent" and link.tunnel is not None and not link.tunnel.tls:
+        return plain_tunnel(link.tunnel, request.headers.fields)
+    return link.tunnel
 
 
 def _leads_to(link: Link) -> tuple[str, int]:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from outgate.answer.render import render
 from outgate.answer.reply import Refusal
 from outgate.intake.agents import Agent
-from outgate.intake.credentials import Agents, Denied, claim_of
+from outgate.intake.credentials import Agents, Denied, claim_of, login_of
 from outgate.intake.request import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from outgate.answer.reply import Reply
+    from outgate.intake.credentials import Claim
     from outgate.mitm.link import Limits, Link
     from outgate.mitm.notes import Notes
 
@@ -36,6 +37,7 @@ _TOLD: Final = {
     Denied.REVOKED: "This agent was revoked by the people who run it. Stop; do not try another way.",
     Denied.ELSEWHERE: "This agent may not come from this address. Ask the operator; do not try another way.",
     Denied.ANOTHER: "This connection belongs to another agent. Open one for each.",
+    Denied.AMBIGUOUS: "An address alone does not say which agent this is. Come by the proxy, with a name and a token.",
     Denied.CROWDED: "This agent has too many connections open. Close some, then try again.",
 }
 _STATUS: Final = {Denied.REVOKED: 403, Denied.ELSEWHERE: 403, Denied.CROWDED: 429}
@@ -133,14 +135,39 @@ class Doors:
                 return self._by_name(link, name)
             case None:
                 shown = tuple(value for key, value in fields if key.lower() == _HEADER)
-                return self._by_claim(link, shown)
+                return self._by_claim(link, claim_of(shown)) if shown else self._turned_away(link, Denied.NONE)
+
+    def introduced(self, link: Link, login: tuple[bytes, bytes] | None) -> TurnedAway | None:
+        """The same of somebody who shows a name and a token once, for one tunnel; None: they show nothing, or can't."""
+        match link.door:
+            case Agent():
+                return None
+            case str() as name:
+                return self._by_name(link, name)
+            case None:
+                return self._by_claim(link, login_of(*login)) if login is not None else self._turned_away(link, Denied.NONE)
+
+    def identify_by_place(self, link: Link) -> TurnedAway | None:
+        """The same of a connection that was turned to us: its client knows of no gate, and is asked nothing."""
+        match link.door:
+            case Agent():
+                return None
+            case str() as name:
+                return self._by_name(link, name)
+            case None:
+                found = self.agents.at(link.peer)
+                return self._turned_away(link, found) if isinstance(found, Denied) else self._admitted(link, found.agent)
 
     def unreadable(self, link: Link, problem: Unreadable) -> Reply:
         """What somebody is told who sent what is no request, before it was known who that is."""
-        link.refused = True
-        self._notes.add("stranger", None, host=link.peer, why="unreadable", claimed="")
+        self.garbled(link)
         said = Refusal(status=problem.status, answer="block", kind="unreadable", tell=problem.why, receipt="")
         return render(said, problem)
+
+    def garbled(self, link: Link, why: str = "unreadable") -> None:
+        """Somebody of whom it is not known who they are sent what nobody can read, or did not prove to be anybody."""
+        link.refused = True
+        self._notes.add("stranger", None, host=link.peer, why=why, claimed="")
 
     def adopt(self, agents: Agents) -> tuple[Link, ...]:
         """Go by these from now on. Give the connections of those who may no longer be here; the others are as written now."""
@@ -150,7 +177,15 @@ class Doors:
             if name in agents.by_name and name not in outdated:
                 for link in links:
                     link.known = link.known if isinstance(link.door, Agent) else agents.by_name[name].agent
-        return tuple(link for name in outdated for link in self._inside.get(name, ()) if not isinstance(link.door, Agent))
+        here = ((name, link) for name, links in self._inside.items() for link in links if not isinstance(link.door, Agent))
+        return tuple(link for name, link in here if name in outdated or self._is_anothers(link, name))
+
+    def _is_anothers(self, link: Link, name: str) -> bool:
+        """Whether who was known by an address alone is not known by it any more."""
+        if link.scheme != "transparent" or link.door is not None:
+            return False
+        found = self.agents.at(link.peer)
+        return isinstance(found, Denied) or found.agent.id != name
 
     def count(self, agent: str) -> int:
         """How many connections an agent has open."""
@@ -170,10 +205,7 @@ class Doors:
             return self._turned_away(link, denied or Denied.REVOKED, name)
         return self._admitted(link, found.agent)
 
-    def _by_claim(self, link: Link, shown: tuple[bytes, ...]) -> TurnedAway | None:
-        if not shown:
-            return self._turned_away(link, Denied.NONE)
-        claim = claim_of(shown)
+    def _by_claim(self, link: Link, claim: Claim | None) -> TurnedAway | None:
         if claim is None:
             return self._turned_away(link, Denied.MALFORMED)
         found = self.agents.who(claim, link.peer)

@@ -24,6 +24,7 @@ from outgate.mitm.entry import check_way_in
 from outgate.mitm.handler import Handler
 from outgate.mitm.link import Limits, Link
 from outgate.mitm.notes import Notes
+from outgate.mitm.original import original_destination
 from outgate.mitm.outward import READ
 from outgate.mitm.tls import Handshakes
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from outgate.mitm.doors import Door
     from outgate.mitm.enforce import Judge, Outside
     from outgate.mitm.leaves import Authority
+    from outgate.mitm.original import Original, Socket
     from outgate.ports import Alarm
 
 _BACKLOG = 512
@@ -60,8 +62,10 @@ class Engine:
         alarm: Alarm,
         limits: Limits | None = None,
         agents: Agents | None = None,
+        original: Callable[[Socket], Original | None] = original_destination,
     ) -> None:
         self._alarm = alarm
+        self._original = original
         self._limits = limits or Limits()
         self._trust = outside.trust
         self._handshakes = Handshakes(authority, outside.trust)
@@ -201,7 +205,8 @@ class Engine:
             raise UnavailableError("the engine was not started: it has not shown that it fails closed")
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            link = Link(door=door, scheme=scheme, peer=_address_of(writer.get_extra_info("peername")))
+            original = self._original(writer.get_extra_info("socket")) if scheme == "transparent" else None
+            link = Link(door=door, scheme=scheme, peer=_address_of(writer.get_extra_info("peername")), original=original)
             if self._is_full(door):
                 writer.transport.abort()
                 return
@@ -225,8 +230,8 @@ class Engine:
         return isinstance(door, Agent) and self._doors.count(door.id) >= self._limits.connections
 
     def _give_up_on(self, link: Link) -> None:
-        """Nobody knows who it is, and others wait."""
-        if link.known is None and (handler := self._handlers.get(link)) is not None:
+        """Nobody knows who it is, or what for, and others wait."""
+        if (link.known is None or link.entering) and (handler := self._handlers.get(link)) is not None:
             handler.abort()
 
 

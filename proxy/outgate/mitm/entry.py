@@ -9,6 +9,8 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from outgate.errors import ConfigError
 from outgate.mitm.enforce import BreachError
 from outgate.mitm.layers import Http
+from outgate.mitm.socks import Socks
+from outgate.mitm.transparent import TransparentGate
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import Layer
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
 def check_way_in(scheme: WayIn) -> None:
     """Raise ConfigError where nothing here speaks that."""
     match scheme:
-        case "http":
+        case "http" | "socks5" | "transparent":
             return
-        case "https" | "socks5" | "transparent":
+        case "https":
             raise ConfigError(f"nobody can come in by {scheme}:// yet, listen on http://")
 
 
@@ -32,5 +34,11 @@ def first_layer(line: Line, link: Link) -> Layer:
     match link.scheme:
         case "http":
             return Http(line, HTTPMode.regular)
-        case "https" | "socks5" | "transparent":
+        case "socks5":
+            link.entering = True
+            return Socks(line)
+        case "transparent":
+            link.entering = True
+            return TransparentGate(line)
+        case "https":
             raise BreachError(f"a client that came in by {link.scheme}")

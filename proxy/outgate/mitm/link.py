@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from outgate.intake.request import Tunnel
     from outgate.mitm.doors import Door
     from outgate.mitm.enforce import Call
+    from outgate.mitm.original import Original
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -98,8 +99,10 @@ class Limits:
 class Link:
     """State of one client connection. `calls` are admitted and owe their outcome; `gone` when the client is, `ending` is why.
 
-    It came in by `door` from `peer`, and speaks `scheme` to us. `known` is whose it is, once that is; until then it was
-    `asked` so many times, and `refused` if what it showed was not good enough.
+    It came in by `door` from `peer`, and speaks `scheme` to us; `entering` while it has not said yet what for. `known` is
+    whose it is, once that is; until then it was `asked` so many times, and `refused` if what it showed was not good enough.
+
+    `open` exchanges are not over yet; `head` numbers the request whose head came in part, 0 where none did.
 
     `queued` and `pipelined` came in and wait; `room` is set when less does. `congested` are peers that don't take what is
     written to them; `pressed` says whether an upstream must not be read on.
@@ -108,11 +111,15 @@ class Link:
     door: Door
     scheme: WayIn = "http"
     peer: str = ""
+    entering: bool = False
     known: Agent | None = None
     asked: int = 0
     refused: bool = False
     tunnel: Tunnel | None = None
+    original: Original | None = None
     calls: set[Call] = field(default_factory=set)
+    open: int = 0
+    head: int = 0
     gone: bool = False
     ending: str = "the client left"
     gathered: int = 0
