@@ -143,6 +143,10 @@ class Examiner(Protocol):
         """Its request_digest; None where its body can't be had whole."""
         ...
 
+    async def data(self, content: bytes) -> frozenset[str]:
+        """The classes of data in some bytes that stand for themselves."""
+        ...
+
     async def answered(self, status: int, headers: tuple[tuple[str, str], ...], body: Body) -> Answered:
         """What an answer says. `headers` have lower-case names."""
         ...
@@ -270,7 +274,7 @@ class Clock(Protocol):
         ...
 
     def steady(self) -> bool:
-        """Whether `now` can be relied on: False for a while after the machine's time stepped by more than a few seconds."""
+        """Whether the last `now` can be relied on: False for a while after the machine's time stepped by more than a few seconds."""
         ...
 
     async def sleep(self, seconds: float) -> None:

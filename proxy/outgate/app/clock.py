@@ -52,7 +52,7 @@ class SystemClock:
         return time.monotonic()
 
     def steady(self) -> bool:
-        self.now()
+        """As of the last `now`, which whoever decides on what time it is has just asked for."""
         return self._distrusted_at is None or self._boot() - self._distrusted_at > DISTRUST
 
     async def sleep(self, seconds: float) -> None:

@@ -122,6 +122,8 @@ def classes_of(request: Request, catalog: Catalog) -> frozenset[str]:
 
 def secrets_in(content: bytes) -> frozenset[str]:
     """Name the kinds of credentials in some bytes: as they stand, in UTF-16, JSON-escaped, percent-escaped, or in base64."""
+    if len(content) < SHORTEST:  # undoing an escape makes it shorter still
+        return frozenset()
     views = [content]
     if b"%" in content or b"\\u00" in content or b"\\/" in content:
         views.append(unquote_to_bytes(content.replace(b"\\u00", b"%").replace(b"\\/", b"/")))

@@ -7,7 +7,7 @@ import pytest
 from asked import asked
 
 from outgate.actions.catalog import CREDENTIALS
-from outgate.inspect.secrets import LONGEST, NAMES, classes_of, secrets_in
+from outgate.inspect.secrets import LONGEST, NAMES, SHORTEST, classes_of, secrets_in
 from outgate.intake.request import UnreadBody, WholeBody
 from outgate.stores.catalog_files import load_catalog
 
@@ -266,3 +266,8 @@ def test_a_service_gets_its_own_credential_where_it_wants_it(line, headers, toke
 
 def test_what_a_service_file_may_name_is_what_is_told_apart():
     assert set(CREDENTIALS) == NAMES
+
+
+@pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
+def test_no_token_is_shorter_than_what_is_looked_at(name, token):
+    assert len(token) >= SHORTEST
