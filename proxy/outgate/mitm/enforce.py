@@ -42,13 +42,15 @@ class Judge(Protocol):
 class Outside:
     """What the operator and the resolver know of upstreams. All by canonical host, but `unreached`.
 
-    `trust`: what vouches for it. `credentials`: `user:password` for the proxy before it, or nothing. `unreached` is told
+    `trust`: what vouches for it. `credentials`: `user:password` for the proxy before it, or nothing. `called` gives the name
+    that an agent was told has this address, for notes; else the address itself. `unreached` is told
     the address at which nobody answered, `untrusted` the host whose certificate does not verify. `recorder` gives who reads
     the answer to a request along, if anybody does. `now` is the time by which what a model used is priced.
     """
 
     trust: Callable[[str], Trust]
     credentials: Callable[[str], str] = lambda _host: ""
+    called: Callable[[str], str] = lambda address: address
     unreached: Callable[[Pin], None] = lambda _pin: None
     untrusted: Callable[[str], None] = lambda _host: None
     recorder: Callable[[Admitted], Tap | None] | None = None
@@ -82,6 +84,9 @@ class Failure(StrEnum):
     CLOSED = "closed before the answer was whole"
     MALFORMED = "not a valid answer"
     SWITCHED = "switched to another protocol"
+    SILENT = "no answer in time"
+    STALLED = "the client stopped in the middle"
+    ENDLESS = "over a limit on answers"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

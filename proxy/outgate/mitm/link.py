@@ -104,6 +104,8 @@ class Link:
 
     `open` exchanges are not over yet; `head` numbers the request whose head came in part, 0 where none did.
 
+    `original` is where it was going, if it was turned to us.
+
     `queued` and `pipelined` came in and wait; `room` is set when less does. `congested` are peers that don't take what is
     written to them; `pressed` says whether an upstream must not be read on.
     """

@@ -46,6 +46,7 @@ FORM: Final = Table(
                     "from": Many(Text("'from'", r"[0-9a-fA-F.:/]{2,60}", "addresses like 10.0.0.7 or 10.0.0.0/24")),
                     "listen": Text("'listen'", r"\S{1,80}", "an address and a port, like 127.0.0.1:8081"),
                     "observe": Truth("'observe'"),
+                    "transparent": Truth("'transparent'"),
                     "revoked": Truth("'revoked'"),
                 },
             ),
@@ -120,6 +121,7 @@ class _Reading:
             peers=tuple(block for block in blocks if block is not None),
             listener=self._listener((*at, "listen"), name, said["listen"]) if "listen" in said else None,
             revoked=said.get("revoked", False),
+            transparent=self._transparent((*at, "transparent"), said),
         )
 
     def _token(self, at: Place, name: str, digest: str) -> str:
@@ -127,6 +129,11 @@ class _Reading:
         if other != name:
             self._note(at, f"this is the token of '{other}' too: each agent has its own, add one of them anew")
         return digest
+
+    def _transparent(self, at: Place, said: Mapping[str, Any]) -> bool:
+        if said.get("transparent") and not said.get("from"):
+            self._note(at, "anybody could come as this agent: say with 'from' which addresses are its own")
+        return bool(said.get("transparent"))
 
     def _listener(self, at: Place, name: str, text: str) -> Listener | None:
         found = self._parsed(at, lambda said: listener_of(said, name), text)
