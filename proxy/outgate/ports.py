@@ -274,7 +274,7 @@ class Clock(Protocol):
         ...
 
     def steady(self) -> bool:
-        """Whether the last `now` can be relied on: False for a while after the machine's time stepped by more than a few seconds."""
+        """Whether the last `now` can be relied on: False for a while after the machine's time stepped by some seconds."""
         ...
 
     async def sleep(self, seconds: float) -> None:
