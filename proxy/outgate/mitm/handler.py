@@ -306,7 +306,8 @@ class Handler(LiveConnectionHandler):
         for connection in self._half_closed:
             io = self.transports.get(connection)
             if io is not None and isinstance(io.writer, asyncio.StreamWriter) and not io.writer.is_closing():
-                io.writer.write_eof()
+                with contextlib.suppress(OSError):  # whoever reset it meanwhile is read as gone
+                    io.writer.write_eof()
         self._half_closed.clear()
 
     async def _breathe(self, connection: Connection) -> None:
