@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from outgate.case import Case, charges_of
+from outgate.errors import UnavailableError
 from outgate.intake.request import UnreadBody
 from outgate.policy.decide import decide, raised
 from outgate.policy.decision import Decision, Reason, refusal
@@ -69,6 +70,8 @@ class Judging:
         now = self.clock.now()
         if ground.needs.agent_since and agent.since is None:
             agent = replace(agent, since=await self.ledger.first_seen(agent.id, now))
+        if isinstance(request.body, UnreadBody) and request.body.lost:
+            raise UnavailableError("its body was wanted, and could not be kept")
         unread = reads_body and isinstance(request.body, UnreadBody)
         return Facts(now=now, agent=agent, request=request, unread=unread, unsteady=not self.clock.steady())
 

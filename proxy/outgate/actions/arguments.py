@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.action import Money
 from outgate.intake.bodies import Undecodable, decode, form, strict_json
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,7 +53,7 @@ class Arguments:
     @property
     def unread(self) -> bool:
         """Whether there is a body that nobody read."""
-        return isinstance(self._request.body, UnreadBody)
+        return isinstance(self._request.body, UnreadBody | SpooledBody)
 
     def json(self) -> JsonValue | Undecodable:
         """Give the JSON body; None without a body."""
@@ -132,7 +132,7 @@ class Arguments:
         match self._request.body:
             case WholeBody(content):
                 return content_of(self._request, content)
-            case NoBody() | UnreadBody():
+            case NoBody() | SpooledBody() | UnreadBody():
                 return b""
 
 

@@ -15,7 +15,7 @@ from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols import git, jsonrpc, llm
 from outgate.actions.router import is_kept
 from outgate.intake.bodies import Undecodable
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,7 +220,7 @@ def _has_body(request: Request) -> bool:
             return False
         case WholeBody(content):
             return bool(content)
-        case UnreadBody():
+        case SpooledBody() | UnreadBody():
             return True
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from outgate.actions.protocols import git
 from outgate.approvals.volatile import lasting
 from outgate.digest import canonical_ascii_keys, sha256
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
     from outgate.digest import Json
@@ -59,7 +59,7 @@ def _body(request: Request) -> tuple[str, ...] | None:
         case WholeBody(content):
             parts = _parts(request, content)
             return ("bytes", sha256(content)) if parts is None else ("multipart", _joined(parts))
-        case UnreadBody():
+        case SpooledBody() | UnreadBody():
             return None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from outgate.intake.bodies import Undecodable, decode
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,7 +193,7 @@ def _body_classes(request: Request) -> Iterator[str]:
     match request.body:
         case NoBody():
             return
-        case UnreadBody():
+        case SpooledBody() | UnreadBody():
             yield UNREADABLE
         case WholeBody(content):
             codings = [value for name, value in request.headers if name == "content-encoding"]

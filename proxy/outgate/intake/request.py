@@ -44,19 +44,33 @@ class WholeBody:
 
 
 @dataclass(frozen=True, slots=True)
+class SpooledBody:
+    """Every byte, as sent, in a private file of ours. Only who makes it whole again (ports.Examiner) can say what is in it.
+
+    `path` opens it in this process, as long as the request is under way. `digest` is `sha256:` and that of its bytes.
+    """
+
+    path: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnreadBody:
     """Bytes follow that nobody has read: nothing may be concluded from their absence.
 
-    `length` is what the client declared. `too_large`: they were wanted, and are over the bound. `head`: the first bytes,
-    as sent, where the plane has them and will send just these: what they settle by themselves is settled (git's refs).
+    `length` is what the client declared. `too_large`: they were wanted, and are over the bound. `lost`: they were wanted, and
+    we could not keep them. `head`: the first bytes, as sent, where the plane has them and will send just these: what they
+    settle by themselves is settled (git's refs).
     """
 
     length: int | None = None
     too_large: bool = False
+    lost: bool = False
     head: bytes = field(default=b"", repr=False, compare=False)
 
 
-type Body = NoBody | WholeBody | UnreadBody
+type Body = NoBody | WholeBody | SpooledBody | UnreadBody
 
 BODY_HEAD = 256 * 1024
 """Bytes of a body that is too large that are kept as its `head`."""
@@ -105,7 +119,7 @@ class Request:
 class Unreadable:
     """Not one reading: malformed, or two of them. `status` is what the client gets, `why` a sentence that it may read."""
 
-    status: Literal[400, 411, 413, 415, 421, 431, 501]
+    status: Literal[400, 408, 411, 413, 415, 421, 431, 501]
     why: str
     host: str = ""
     """For the record only: what was claimed, made printable."""

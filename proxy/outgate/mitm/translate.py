@@ -13,7 +13,7 @@ from mitmproxy import http
 from mitmproxy.net.http import status_codes
 
 from outgate.intake.reading import lines_to_send
-from outgate.intake.request import NoBody, RawRequest, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, RawRequest, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -204,6 +204,8 @@ def _framing(request: Request, body: Body, *, http2: bool) -> list[tuple[bytes, 
     match body:
         case WholeBody(content):
             return [(b"content-length", b"%d" % len(content))]
+        case SpooledBody(size=size):
+            return [(b"content-length", b"%d" % size)]
         case UnreadBody(length=int() as declared):
             return [(b"content-length", b"%d" % declared)]
         case UnreadBody():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from outgate.inspect.rows import rows_in
 from outgate.inspect.secrets import SECRET, secrets_in
 from outgate.intake.bodies import Undecodable, decode
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.facts import Answered
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def answered_of(status: int, headers: Iterable[tuple[str, str]], body: Body) -> 
             return Answered(status=status)
         case NoBody():
             return Answered(status=status, rows=0, data=frozenset(), size=0)
-        case UnreadBody():
+        case SpooledBody() | UnreadBody():
             return Answered(status=status)
         case WholeBody(content):
             said = dict(headers)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from outgate.actions.action import Access, Money
 from outgate.actions.paths import plain
 from outgate.digest import sha256
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.amounts import micros
 from outgate.policy.decision import Match
 from outgate.policy.effect import Effect, Mode
@@ -146,6 +146,8 @@ def _length(body: Body) -> int | None:
             return 0
         case WholeBody(content):
             return len(content)
+        case SpooledBody(size=size):
+            return size
         case UnreadBody(length):
             return length
 

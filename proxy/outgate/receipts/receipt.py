@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 from outgate.digest import canonical, sent_digest, sha256
 from outgate.errors import EvidenceError
 from outgate.inspect.mask import printable, text, veiled, without_userinfo
-from outgate.intake.request import NoBody, Request, Unreadable, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, Request, SpooledBody, Unreadable, UnreadBody, WholeBody
 from outgate.receipts.recorded import agent_facts, known_of, params_of
 
 if TYPE_CHECKING:
@@ -280,6 +280,8 @@ def _body(body: Body) -> dict[str, Json]:
             return {"read": "none", "length": 0}
         case WholeBody(content):
             return {"read": "whole", "length": len(content)}
+        case SpooledBody(size=size):
+            return {"read": "whole", "length": size}
         case UnreadBody(length):
             return {"read": "not", "length": length}
 

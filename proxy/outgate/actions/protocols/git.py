@@ -14,7 +14,7 @@ from outgate.actions.catalog import Operation
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols.pkt_line import packet, section
 from outgate.intake.bodies import Undecodable, decode_head
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,6 +173,8 @@ def _start(request: Request) -> bytes | Undecodable:
             return decode_head(content, codings[0] if codings else None, limit=PUSH_READ)
         case UnreadBody(head=head):
             return decode_head(head, codings[0] if codings else None, limit=PUSH_READ)
+        case SpooledBody():
+            return Undecodable("The push is too large to be read.")
         case NoBody():
             return Undecodable("The push has no body.")
 

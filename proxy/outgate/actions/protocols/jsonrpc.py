@@ -12,7 +12,6 @@ from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, is_json
 from outgate.actions.catalog import Operation
 from outgate.intake.bodies import Undecodable
-from outgate.intake.request import UnreadBody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,9 +95,8 @@ def identify(request: Request, *, declared: bool) -> tuple[Action, ...]:
     server = f"{request.authority}{request.path}"
     if request.method != "POST":
         return _session(request, server, declared=declared)
-    body = (
-        Undecodable("The message is too large to be read.") if isinstance(request.body, UnreadBody) else Arguments(request).json()
-    )
+    arguments = Arguments(request)
+    body = Undecodable("The message is too large to be read.") if arguments.unread else arguments.json()
     must = declared or looks_like_mcp(request)
     if isinstance(body, Undecodable):
         return (_unreadable(server, body.why),) if must or _smells(request) else ()
