@@ -128,12 +128,22 @@ def hold_of(request: Request, usual: timedelta) -> float:
 
 def delay_of(case: Case, delayed: float) -> float | None:
     """How many seconds would bring a safe request under its limits; None where it is not to be delayed."""
-    over = [one for one in case.over if one.charge.hold is Hold.BINDING and one.charge.match.effect is Effect.THROTTLE]
-    waits = [one.wait.total_seconds() for one in over if one.wait is not None]
-    if case.request.method not in _SAFE or not over or len(waits) < len(over):
+    wait = refused_waits(case) if case.request.method in _SAFE else None
+    if wait is None:
         return None
-    most = min(one.charge.limit.max_delay for one in over).total_seconds()
-    return max(waits) if delayed + max(waits) <= most else None
+    most = min(one.charge.limit.max_delay for one in _throttling(case)).total_seconds()
+    return wait if delayed + wait <= most else None
+
+
+def refused_waits(case: Case) -> float | None:
+    """How many seconds until there is room in all the limits that it is over; None where that is never."""
+    over = _throttling(case)
+    waits = [one.wait.total_seconds() for one in over if one.wait is not None]
+    return max(waits) if waits and len(waits) == len(over) else None
+
+
+def _throttling(case: Case) -> list[Over]:
+    return [one for one in case.over if one.charge.hold is Hold.BINDING and one.charge.match.effect is Effect.THROTTLE]
 
 
 def charges_of(case: Case, approved: frozenset[str]) -> tuple[Charge, ...]:

@@ -26,6 +26,7 @@ from outgate.case import (
     restricting,
     used_of,
 )
+from outgate.conversing import Conversation, Conversing
 from outgate.inspect.secrets import SECRET
 from outgate.intake.reading import read
 from outgate.intake.request import Body, RawRequest, Request, Unreadable
@@ -94,7 +95,7 @@ class Gate:
         self._owed = Owed(alarm)
         self._waiting = Waiting(clock=clock, desk=desk, observer=observer, hold=hold)
         self._asking = Asking(desk=desk, examiner=examiner, owed=self._owed, entropy=entropy, hardware_only=hardware_only)
-        self._judging = Judging(
+        self._judging = judging = Judging(
             examiner=examiner,
             ledger=ledger,
             switch=switch,
@@ -102,6 +103,10 @@ class Gate:
             observer=observer,
             owed=self._owed,
             clock=clock,
+        )
+
+        self._conversing = Conversing(
+            judging=judging, waiting=self._waiting, alarm=alarm, note=self.note, ground=lambda: self._ground
         )
 
     @property
@@ -162,6 +167,10 @@ class Gate:
             self._observer.withheld(restricting(decision))
         said = Circumstances(receipt=str(admitted.stamp), withheld=True)
         return render(refusal_of(decision, admitted.request, said), admitted.request)
+
+    def converse(self, admitted: Admitted) -> Conversation | None:
+        """Who decides on the messages of what was let out. None: a mock answers, and nothing real is said."""
+        return None if admitted.mocked else Conversation(admitted=admitted, by=self._conversing)
 
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:
         """Record what became of a request that was let out. Durable soon after; nothing waits for it."""

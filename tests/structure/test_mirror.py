@@ -15,6 +15,7 @@ VALUES = {
         "actions/action.py",
         "approvals/approval.py",
         "answer/reply.py",
+        "intake/message.py",
         "intake/request.py",
         "policy/decision.py",
         "policy/effect.py",

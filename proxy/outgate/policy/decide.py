@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from outgate.actions.action import Action
     from outgate.policy.conditions import Activation, Condition, Language
     from outgate.policy.facts import Answered, Facts
-    from outgate.policy.index import Candidate
+    from outgate.policy.index import Candidate, Index
     from outgate.policy.limits import Charge
     from outgate.policy.matching import Test, Truth
     from outgate.policy.rule import Policy, Rule
@@ -81,7 +81,7 @@ def discharged(decision: Decision, rules: frozenset[str], approval: str) -> Deci
 
 def reads_answer(policy: Policy, decision: Decision, facts: Facts) -> bool:
     """Whether some rule may withhold the answer: all of it must be read before the client gets any of it."""
-    return any(_may_withhold(policy, verdict.action, facts) for verdict in decision.verdicts)
+    return any(_may_stop(policy.answers, policy, verdict.action, facts) for verdict in decision.verdicts)
 
 
 def decide_answer(policy: Policy, decision: Decision, facts: Facts, answered: Answered) -> Decision:
@@ -93,6 +93,25 @@ def decide_answer(policy: Policy, decision: Decision, facts: Facts, answered: An
     made = _decided(verdicts, (), decision.approval)
     first = next((verdict.action for verdict in verdicts if verdict.answer.restricts), None)
     return made if first is None else replace(made, tell=withheld_tell(_said(made.answer, verdicts), first))
+
+
+def hears(policy: Policy, decision: Decision, facts: Facts) -> bool:
+    """Whether some rule may stop a message of what is let out: then each is asked about."""
+    return needs(policy).data or any(_may_stop(policy.messages, policy, verdict.action, facts) for verdict in decision.verdicts)
+
+
+def decide_message(policy: Policy, before: Decision, facts: Facts, data: frozenset[str]) -> Decision:
+    """Decide on one message of what was let out by `before`. `data` are the classes in it.
+
+    Rules for messages are asked, and of one that the agent sent, every restriction on requests that did not match before: what
+    was let out for its head is not let out for what is said later. What goes to nobody in particular is not asked again.
+    """
+    if not before.verdicts or facts.message is None:
+        return refusal(Reason.CANNOT_DECIDE, NO_ACTION, why="a message of no action")
+    takes: list[Take] = []
+    said = (replace(verdict, action=replace(verdict.action, data=data)) for verdict in before.verdicts)
+    verdicts = tuple(_message_verdict(policy, verdict, facts, number, takes) for number, verdict in enumerate(said))
+    return _decided(verdicts, charges(takes) if takes else ())
 
 
 class Circumstances:
@@ -199,15 +218,26 @@ def _permitted(matches: list[Match], facts: Facts) -> tuple[list[Match], str]:
     return [match for match in matches if match.effect is not Effect.ALLOW], AMBIGUOUS
 
 
-def _may_withhold(policy: Policy, action: Action, facts: Facts) -> bool:
-    """Before there is an answer, what it says can't be told: a rule that certainly does not hold without it never will."""
+def _may_stop(rules: Index, policy: Policy, action: Action, facts: Facts) -> bool:
+    """Before it is there, what it says can't be told: a rule that certainly does not hold without it never will."""
     at = Circumstances(policy, action, facts)
-    return any(_holds(one.rule, one.tests, at) is not NO_MATCH for one in policy.answers.candidates(action))
+    return any(_holds(one.rule, one.tests, at) is not NO_MATCH for one in rules.candidates(action))
 
 
 def _answer_verdict(policy: Policy, action: Action, facts: Facts) -> Verdict:
     at, takes = Circumstances(policy, action, facts), list[Take]()
     found = (_match(one, at, 0, takes) for one in policy.answers.candidates(action))
+    return _reckoned(action, tuple(sorted(filter(None, found), key=_rule_of)))
+
+
+def _message_verdict(policy: Policy, before: Verdict, facts: Facts, number: int, takes: list[Take]) -> Verdict:
+    action, known = before.action, {match.rule for match in before.matches}
+    at = Circumstances(policy, action, facts)
+    rules = [*policy.messages.candidates(action)]
+    if facts.message is not None and facts.message.sent:
+        again = policy.index.candidates(action)
+        rules += [one for one in again if one.rule.effect.restricts and not one.rule.limit and one.rule.id not in known]
+    found = (_match(one, at, number, takes) for one in rules)
     return _reckoned(action, tuple(sorted(filter(None, found), key=_rule_of)))
 
 

@@ -40,10 +40,11 @@ class Mode(IntEnum):
 
 
 class Phase(StrEnum):
-    """When a rule is asked: before the request leaves, or of the answer, when it has happened."""
+    """When a rule is asked: before the request leaves; of the answer, when it has happened; of each message of a stream."""
 
     REQUEST = "request"
     RESPONSE = "response"
+    STREAM = "stream"
 
 
 EFFECTS: Mapping[str, Effect] = MappingProxyType({str(effect): effect for effect in Effect})

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from outgate.intake.agents import Agent
+    from outgate.intake.message import Message
     from outgate.intake.request import Request
 
 
@@ -30,7 +31,8 @@ class Facts:
 
     `unread`: the body was wanted and is not there, or not all of it. `data` is missing then, and so is what the action does
     not already say (`params`, `resource`): reading what is missing is an error. `unsteady`: the clock stepped, and what
-    depends on the time of day or on ages can't be told. `answered` is there where an answer is decided on.
+    depends on the time of day or on ages can't be told. `answered` is there where an answer is decided on, `message` where one
+    of a conversation is.
     """
 
     now: datetime
@@ -39,6 +41,7 @@ class Facts:
     unread: bool = False
     unsteady: bool = False
     answered: Answered | None = None
+    message: Message | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,13 +80,7 @@ RULE = Table(
         "effect": _effect,
         "onError": _effect,
         "mode": _mode,
-        "phase": Words(
-            "phase",
-            tuple(Phase),
-            later={
-                "stream": "messages are not decided on yet, so this would never stop one",
-            },
-        ),
+        "phase": Words("phase", tuple(Phase)),
         "limit": Text("a limit", r"(?s).+", "text, as in 60/min, 1000/month, 2000000 tokens/hour or 50 GBP/day"),
         "burst": Count("'burst'", most=10**9),
         "per": Many(Words("fact", (*PER, "all"))),

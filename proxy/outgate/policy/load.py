@@ -12,7 +12,7 @@ from outgate.policy import load_rule, load_tables
 from outgate.policy.conditions import language
 from outgate.policy.effect import MODES, Mode, Phase
 from outgate.policy.form import FORM, RULE
-from outgate.policy.names import MISSING, NAMES, PARAM_KINDS, RESPONSE_NAMES, Kind, Name, during, param
+from outgate.policy.names import MISSING, NAMES, PARAM_KINDS, RESPONSE_NAMES, STREAM_NAMES, Kind, Name, during, param
 from outgate.policy.part import Part
 from outgate.policy.rule import Policy
 from outgate.policy.shapes import Named, problems
@@ -118,9 +118,10 @@ class _Loader:
         typed = {f"params.{name}": param(name, PARAM_KINDS[kind]) for name, kind in kinds.items()}
         free = {f"params.{name}": param(name, Kind.ANY) for name in said}
         made = {Phase.REQUEST: load_rule.Languages(typed=language({**always, **typed}), free=language({**always, **free}))}
-        if any(part.at("phase").value == Phase.RESPONSE for part in rules):
-            always |= RESPONSE_NAMES
-            made[Phase.RESPONSE] = load_rule.Languages(typed=language({**always, **typed}), free=language({**always, **free}))
+        for phase, names in ((Phase.RESPONSE, RESPONSE_NAMES), (Phase.STREAM, STREAM_NAMES)):
+            if any(part.at("phase").value == phase for part in rules):
+                known = {**always, **names}
+                made[phase] = load_rule.Languages(typed=language({**known, **typed}), free=language({**known, **free}))
         return made
 
     def _merged[T](self, key: str, build: Callable[[Part, Part], T | None]) -> dict[str, T]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from outgate.policy.conditions import Condition, said_of
 from outgate.policy.effect import EFFECTS, MODES, Effect, Mode, Phase
 from outgate.policy.form import DATA, MATCH
+from outgate.policy.limits import COUNT
 from outgate.policy.load_limit import limit, metered, read
 from outgate.policy.matching import Scope, Test, folds, reader, wanted
-from outgate.policy.names import RESPONSE
+from outgate.policy.names import MESSAGE, RESPONSE
 from outgate.policy.reach import is_open, named, reach, unknown
 from outgate.policy.rule import EVERYBODY, OTHERWISE, Rule
 from outgate.policy.shapes import meant, problems
@@ -53,8 +54,13 @@ def rule(part: Part, around: Surroundings) -> Rule:
     if part.at("id").value == OTHERWISE:
         part.at("id").say("'otherwise' is how a decision names the default, give this rule another id")
     phase = Phase(part.at("phase").value or Phase.REQUEST)
-    if phase is Phase.RESPONSE:
-        _of_answers(part, effect)
+    match phase:
+        case Phase.RESPONSE:
+            _of_answers(part, effect)
+        case Phase.STREAM:
+            _of_messages(part, effect)
+        case Phase.REQUEST:
+            pass
     of = limit(part, effect, around.zone)
     return Rule(
         id=part.at("id").value,
@@ -149,8 +155,11 @@ def _condition(part: Part, scope: Scope | None, phase: Phase, around: Surroundin
         return None
     free = scope is None or all(map(is_open, reach(scope, around.catalog)))
     languages, before = around.languages[phase], len(part.found)
-    for said in said_of(RESPONSE, text) if phase is Phase.REQUEST else ():
+    for said in said_of(RESPONSE, text) if phase is not Phase.RESPONSE else ():
         what = f"'{RESPONSE}.{said.message}' is known when the answer is there, add phase: response"
+        part.say_inside(replace(said, message=what))
+    for said in said_of(MESSAGE, text) if phase is not Phase.STREAM else ():
+        what = f"'{MESSAGE}.{said.message}' is known of each message of a stream, add phase: stream"
         part.say_inside(replace(said, message=what))
     for said in said_of("params", text):
         if scope is not None and (wrong := _wrong_param(said.message, scope, around.catalog)) is not None:
@@ -200,6 +209,15 @@ def _of_answers(part: Part, effect: Effect) -> None:
         part.at("effect").say(f"when the answer is there, all that can be done is to withhold it: use block, not {effect}")
     if part.at("limit").value is not None:
         part.at("limit").say("a limit is for what is asked, write a rule without phase: response for it", key=True)
+
+
+def _of_messages(part: Part, effect: Effect) -> None:
+    """A conversation was let out already: its messages pass, unless a rule says something else."""
+    if not effect.restricts:
+        part.at("effect").say("messages of what was let out pass anyway: leave the rule out, or restrict something with it")
+    counted = part.at("limit").value
+    if isinstance(counted, str) and (of := read(part.at("limit"))) is not None and of[1] != COUNT:
+        part.at("limit").say("of messages only their number is counted, write a limit like 60/min")
 
 
 def _rollout(part: Part) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from outgate.actions.action import Action
+    from outgate.intake.message import Message
     from outgate.policy.facts import Answered, Facts
     from outgate.policy.hours import Hours
 
@@ -132,6 +133,21 @@ RESPONSE_NAMES: Mapping[str, Name] = {
     "response.size": _answer(Kind.INT, lambda answered: answered.size),
 }
 """What rules with `phase: response` may read besides."""
+
+
+def _said(kind: Kind, read: Callable[[Message], Value]) -> Name:
+    """Something of a message: missing where none is decided on."""
+    return Name(kind, lambda _, facts: MISSING if facts.message is None else read(facts.message))
+
+
+MESSAGE = "message"
+STREAM_NAMES: Mapping[str, Name] = {
+    "message.sent": _said(Kind.BOOL, lambda message: message.sent),
+    "message.over": _said(Kind.TEXT, lambda message: message.over),
+    "message.text": _said(Kind.BOOL, lambda message: message.text),
+    "message.size": _said(Kind.INT, lambda message: len(message.content)),
+}
+"""What rules with `phase: stream` may read besides."""
 
 
 def during(hours: Hours) -> Name:

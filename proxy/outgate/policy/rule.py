@@ -147,6 +147,8 @@ class Policy:
     index: Index = field(init=False, compare=False, repr=False)
     answers: Index = field(init=False, compare=False, repr=False)
     """The rules that are asked of answers."""
+    messages: Index = field(init=False, compare=False, repr=False)
+    """Those that are asked of each message."""
     reads: Mapping[Language, frozenset[str]] = field(init=False, compare=False, repr=False)
     """By language, every name that a condition reads, of rules that do anything."""
 
@@ -154,6 +156,7 @@ class Policy:
         acting = tuple(rule for rule in self.rules if rule.acts is not Mode.DISABLED)
         object.__setattr__(self, "index", Index.of(rule for rule in acting if rule.phase is Phase.REQUEST))
         object.__setattr__(self, "answers", Index.of(rule for rule in acting if rule.phase is Phase.RESPONSE))
+        object.__setattr__(self, "messages", Index.of(rule for rule in acting if rule.phase is Phase.STREAM))
         reads: dict[Language, frozenset[str]] = {}
         for condition in (condition for rule in acting for condition in rule.conditions):
             reads[condition.language] = reads.get(condition.language, frozenset()) | condition.reads

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from outgate.approvals.request import request_digest
 from outgate.inspect.examine import examine
+from outgate.inspect.secrets import SECRET, secrets_in
 from outgate.policy.answered import answered_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ class Inline:
 
     async def digest(self, agent: str, request: Request) -> str | None:
         return request_digest(agent, request)
+
+    async def data(self, content: bytes) -> frozenset[str]:
+        return frozenset({SECRET} if secrets_in(content) else ())
 
     async def answered(self, status: int, headers: tuple[tuple[str, str], ...], body: Body) -> Answered:
         return answered_of(status, headers, body)

@@ -92,9 +92,23 @@ def test_keys_that_can_not_be_acted_on_yet_are_refused(key):
     assert message.startswith(f"'{key}' is not in this version: ")
 
 
-def test_a_phase_that_is_not_decided_on_yet_is_refused():
-    (message,) = wrong("- {id: a, phase: stream, effect: block}")
-    assert message.startswith("phase 'stream' is not in this version: ")
+def test_a_rule_of_messages_may_read_them_and_count_them():
+    (rule,) = policy("- {id: a, phase: stream, when: message.sent && message.size > 5, limit: 60/min, effect: throttle}").rules
+    assert (rule.phase, rule.reads) == (Phase.STREAM, {"message.sent", "message.size"})
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("{id: a, when: message.sent, effect: block}", "'message.sent' is known of each message of a stream, add phase: stream"),
+        ("{id: a, phase: stream, when: response.rows > 5, effect: block}", "'response.rows' is known when the answer is there"),
+        ("{id: a, phase: stream, when: message.length > 5, effect: block}", "unknown name 'message.length'"),
+        ("{id: a, phase: stream, effect: allow}", "messages of what was let out pass anyway"),
+        ("{id: a, phase: stream, effect: block, limit: 9 tokens/min}", "of messages only their number is counted"),
+    ],
+)
+def test_what_is_wrong_with_a_rule_of_messages_is_said(rule, message):
+    assert any(said.startswith(message) for said in wrong(f"- {rule}"))
 
 
 def test_a_rule_of_answers_may_read_them():
