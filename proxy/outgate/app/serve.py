@@ -232,7 +232,7 @@ class _Server:
         opened = []
         for wanted in self.prepared.listeners:
             door: Door = wanted.agent or None
-            port = await self.parts.engine.listen(wanted.host, wanted.port, door, wanted.scheme)
+            port = await self.parts.engine.listen(wanted.host, wanted.port, door, wanted.scheme, wanted.secured)
             self.parts.own.add((wanted.host, port))
             opened.append(replace(wanted, port=port))
         return tuple(opened)

@@ -85,6 +85,7 @@ class Denied(StrEnum):
     TOKEN = "wrong-token"  # noqa: S105  # a name for it
     REVOKED = "revoked"
     ELSEWHERE = "wrong-address"
+    CERTIFICATE = "unknown-certificate"
     ANOTHER = "another-identity"
     CROWDED = "too-many-connections"
     AMBIGUOUS = "ambiguous-address"
@@ -94,12 +95,14 @@ class Denied(StrEnum):
 class Enrolled:
     """One agent as it is written down. `token` is a digest; empty: it can't prove itself, and has a listener of its own.
 
-    `peers`: where it may come from; empty: anywhere. `transparent`: to come from there is proof enough where it can show nothing.
+    `peers`: where it may come from; empty: anywhere. `certificates`: marks of client certificates
+    that are its own. `transparent`: to come from there is proof enough where it can show nothing.
     """
 
     agent: Agent
     token: str = ""
     peers: tuple[Block, ...] = ()
+    certificates: frozenset[str] = frozenset()
     listener: Listener | None = None
     revoked: bool = False
     transparent: bool = False
@@ -120,7 +123,11 @@ class Agents:
     _places: Mapping[int, Mapping[Block, tuple[str, ...]]] = field(init=False, repr=False, compare=False)
     """Who may come from each block, by how long its prefix is: thousands of agents, and one look for each length."""
 
+    _marks: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
+        marks = {mark: name for name, one in self.by_name.items() for mark in one.certificates}
+        object.__setattr__(self, "_marks", MappingProxyType(marks))
         places: defaultdict[int, defaultdict[Block, tuple[str, ...]]] = defaultdict(lambda: defaultdict(tuple))
         for name, one in self.by_name.items():
             for block in dict.fromkeys(one.peers):
@@ -140,6 +147,14 @@ class Agents:
             return Denied.UNKNOWN
         if not right:
             return Denied.TOKEN
+        return found.denied(peer) or found
+
+    def whose(self, marks: frozenset[str], peer: str) -> Enrolled | Denied:
+        """Tell whose a certificate is that was proven, by its marks. One that is several agents' is nobody's."""
+        names = {self._marks[mark] for mark in marks if mark in self._marks}
+        if len(names) != 1:
+            return Denied.CERTIFICATE
+        found = self.by_name[names.pop()]
         return found.denied(peer) or found
 
     def at(self, peer: str) -> Enrolled | Denied:
@@ -169,7 +184,7 @@ def _still(then: Enrolled, now: Enrolled | None) -> bool:
 
 
 def _way_in(one: Enrolled) -> tuple[object, ...]:
-    return one.token, one.peers, one.revoked, one.transparent
+    return one.token, one.peers, one.certificates, one.revoked, one.transparent
 
 
 def _is_within(peer: str, blocks: Iterable[Block]) -> bool:

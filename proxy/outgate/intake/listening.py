@@ -16,6 +16,22 @@ _ADDRESS = re.compile(r"(?:([a-z0-9]+)://)?(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+|loca
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """What an https:// listener shows of itself, and asks for. Paths of PEM files; empty: none.
+
+    `cert` is the operator's own, its chain in the same file; `key` may stand there too. Without one, `names` are those that a
+    certificate of our own CA is for. Clients prove that they have a certificate of `client_ca`, if there is one: all of them,
+    or those that have one.
+    """
+
+    names: tuple[str, ...] = ()
+    cert: str = ""
+    key: str = ""
+    client_ca: str = ""
+    require_client_cert: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """`agent` is whose everything is that comes in here; empty where agents say who they are, and prove it.
 
@@ -26,6 +42,7 @@ class Listener:
     port: int = 3128
     agent: str = ""
     scheme: WayIn = "http"
+    secured: Secured | None = None
 
     @property
     def is_near(self) -> bool:

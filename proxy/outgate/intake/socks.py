@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from outgate.intake.destination import canonical_host
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VERSION: Final = 5
 LOGIN_VERSION: Final = 1
@@ -43,7 +46,7 @@ class Bad:
 
 
 _BAD_REQUEST: Final = Bad(what="a malformed socks5 request")
-_LENGTHS: Final = {_Kind.IPV4: 4, _Kind.IPV6: 16, _Kind.NAME: 0}
+_LENGTHS: Final[Mapping[int, int]] = {_Kind.IPV4: 4, _Kind.IPV6: 16, _Kind.NAME: 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from outgate.answer.reply import Reply
     from outgate.gate import Admitted
+    from outgate.intake.certificates import Shown
     from outgate.intake.request import Body, Tunnel
     from outgate.mitm.doors import Doors, TurnedAway
     from outgate.mitm.enforce import Judge, Outside, Way
@@ -105,10 +106,14 @@ class Addon:
         """Tell whose a tunnel is that is asked for with a name and a token, or with nothing."""
         return self.doors.introduced(link, login)
 
+    def certified(self, link: Link, shown: Shown) -> None:
+        """Tell whose a connection is by the certificate that was shown on it, and proven."""
+        self.doors.certified(link, shown.marks if shown.holds(self._outside.now()) else frozenset())
+
     def entry_refused(self, link: Link, what: str) -> None:
         """What somebody sent to come in is not followed. `what` is in our own words."""
         if link.known is None:
-            self.doors.garbled(link)
+            self.doors.garbled(link, what)
         else:
             self._notes.add("tunnel-refused", link.known, host="", port=0, detail=what)
 

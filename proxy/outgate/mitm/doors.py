@@ -36,11 +36,12 @@ _TOLD: Final = {
     Denied.TOKEN: "The egress gate does not know this name with this token. Ask its operator for a new one.",
     Denied.REVOKED: "This agent was revoked by the people who run it. Stop; do not try another way.",
     Denied.ELSEWHERE: "This agent may not come from this address. Ask the operator; do not try another way.",
+    Denied.CERTIFICATE: "This egress gate does not know this client certificate. Ask its operator; do not try another way.",
     Denied.ANOTHER: "This connection belongs to another agent. Open one for each.",
     Denied.AMBIGUOUS: "An address alone does not say which agent this is. Come by the proxy, with a name and a token.",
     Denied.CROWDED: "This agent has too many connections open. Close some, then try again.",
 }
-_STATUS: Final = {Denied.REVOKED: 403, Denied.ELSEWHERE: 403, Denied.CROWDED: 429}
+_STATUS: Final = {Denied.REVOKED: 403, Denied.ELSEWHERE: 403, Denied.CERTIFICATE: 403, Denied.CROWDED: 429}
 _OPEN_AFTER: Final = frozenset({Denied.NONE, Denied.MALFORMED, Denied.UNKNOWN, Denied.TOKEN})
 """After these the connection stays: who was not asked for credentials before shows them now (RFC 9110, section 11.7)."""
 _SLOWED: Final = frozenset(Denied) - {Denied.NONE, Denied.CROWDED}
@@ -128,6 +129,8 @@ class Doors:
         Who comes in by a door of its own is known by that, whatever it shows. Everybody else shows it with every request:
         a proxy between us may put requests of several agents on one connection, and none may go by the one before.
         """
+        if link.turned is not None:
+            return link.turned
         match link.door:
             case Agent():
                 return None
@@ -135,6 +138,8 @@ class Doors:
                 return self._by_name(link, name)
             case None:
                 shown = tuple(value for key, value in fields if key.lower() == _HEADER)
+                if link.certified and not shown:
+                    return None
                 return self._by_claim(link, claim_of(shown)) if shown else self._turned_away(link, Denied.NONE)
 
     def introduced(self, link: Link, login: tuple[bytes, bytes] | None) -> TurnedAway | None:
@@ -163,6 +168,27 @@ class Doors:
         self.garbled(link)
         said = Refusal(status=problem.status, answer="block", kind="unreadable", tell=problem.why, receipt="")
         return render(said, problem)
+
+    def certified(self, link: Link, marks: frozenset[str]) -> None:
+        """Somebody proved to own a certificate with these marks. It is one agent's, or its first request is turned away.
+
+        Where the door is one agent's, it must be that one's. Who shows a name and a token too shows the same agent's.
+        """
+        found = self.agents.whose(marks, link.peer)
+        if isinstance(found, Denied):
+            link.turned = self._turned_away(link, found)
+            return
+        name = found.agent.id
+        match link.door:
+            case None:
+                link.turned = self._admitted(link, found.agent)
+            case str() as own if own == name:
+                link.turned = self._by_name(link, own)
+            case Agent(id=own) if own == name:
+                pass
+            case _:
+                link.turned = self._turned_away(link, Denied.ANOTHER, name)
+        link.certified = name
 
     def garbled(self, link: Link, why: str = "unreadable") -> None:
         """Somebody of whom it is not known who they are sent what nobody can read, or did not prove to be anybody."""

@@ -20,7 +20,7 @@ from outgate.intake.credentials import Agents
 from outgate.mitm.addon import Addon
 from outgate.mitm.canary import check_that_it_fails_closed
 from outgate.mitm.doors import Doors
-from outgate.mitm.entry import check_way_in
+from outgate.mitm.entry import front_of
 from outgate.mitm.handler import Handler
 from outgate.mitm.link import Limits, Link
 from outgate.mitm.notes import Notes
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from outgate.intake.listening import WayIn
+    from outgate.intake.listening import Secured, WayIn
     from outgate.mitm.doors import Door
     from outgate.mitm.enforce import Judge, Outside
     from outgate.mitm.leaves import Authority
@@ -100,13 +100,14 @@ class Engine:
         gc.freeze()  # what is there now stays: collections need not look at it again
         self._started = True
 
-    async def listen(self, host: str, port: int, door: Door, scheme: WayIn = "http") -> int:
+    async def listen(self, host: str, port: int, door: Door, scheme: WayIn = "http", secured: Secured | None = None) -> int:
         """Listen for whoever the door is for. Gives the port.
 
-        Raises UnavailableError where that can't be had, ConfigError where nobody can come in that way.
+        `secured` is what an https:// listener shows of itself. Raises UnavailableError where the port can't be had, ConfigError
+        where nobody can come in that way.
         """
         try:
-            server = await asyncio.start_server(self._acceptor(door, scheme), host, port, limit=READ, backlog=_BACKLOG)
+            server = await asyncio.start_server(self._acceptor(door, scheme, secured), host, port, limit=READ, backlog=_BACKLOG)
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             why = "something else listens there, perhaps another gate: stop it or" if taken else f"{error.strerror or error};"
@@ -198,15 +199,17 @@ class Engine:
         return tuple(self._handlers.values())
 
     def _acceptor(
-        self, door: Door, scheme: WayIn
+        self, door: Door, scheme: WayIn, secured: Secured | None = None
     ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], asyncio.Future[None]]:
-        check_way_in(scheme)
+        front = front_of(scheme, secured, self._alarm.raise_for)
         if not self._started:
             raise UnavailableError("the engine was not started: it has not shown that it fails closed")
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             original = self._original(writer.get_extra_info("socket")) if scheme == "transparent" else None
-            link = Link(door=door, scheme=scheme, peer=_address_of(writer.get_extra_info("peername")), original=original)
+            link = Link(
+                door=door, scheme=scheme, front=front, peer=_address_of(writer.get_extra_info("peername")), original=original
+            )
             if self._is_full(door):
                 writer.transport.abort()
                 return

@@ -7,26 +7,30 @@ from typing import TYPE_CHECKING
 from mitmproxy.proxy.layers.http import HTTPMode
 
 from outgate.errors import ConfigError
-from outgate.mitm.enforce import BreachError
+from outgate.mitm.front import Envelope, Front
 from outgate.mitm.layers import Http
 from outgate.mitm.socks import Socks
 from outgate.mitm.transparent import TransparentGate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mitmproxy.proxy.layer import Layer
 
-    from outgate.intake.listening import WayIn
+    from outgate.intake.listening import Secured, WayIn
     from outgate.mitm.link import Link
     from outgate.mitm.wire import Line
 
 
-def check_way_in(scheme: WayIn) -> None:
-    """Raise ConfigError where nothing here speaks that."""
+def front_of(scheme: WayIn, secured: Secured | None, told: Callable[[BaseException, str], None]) -> Front | None:
+    """Give a listener's own TLS, where it has any. Raises ConfigError where it has none and needs it, or it can't be used."""
     match scheme:
         case "http" | "socks5" | "transparent":
-            return
+            return None
+        case "https" if secured is None:
+            raise ConfigError("https:// needs a certificate, or names that one of our own CA is for")
         case "https":
-            raise ConfigError(f"nobody can come in by {scheme}:// yet, listen on http://")
+            return Front(secured, told)
 
 
 def first_layer(line: Line, link: Link) -> Layer:
@@ -41,4 +45,5 @@ def first_layer(line: Line, link: Link) -> Layer:
             link.entering = True
             return TransparentGate(line)
         case "https":
-            raise BreachError(f"a client that came in by {link.scheme}")
+            link.entering = True
+            return Envelope(line, Http(line.fork(), HTTPMode.regular))

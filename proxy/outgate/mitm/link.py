@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from outgate.intake.agents import Agent
     from outgate.intake.listening import WayIn
     from outgate.intake.request import Tunnel
-    from outgate.mitm.doors import Door
+    from outgate.mitm.doors import Door, TurnedAway
     from outgate.mitm.enforce import Call
+    from outgate.mitm.front import Front
     from outgate.mitm.original import Original
 
 KIB = 1024
@@ -101,6 +102,8 @@ class Link:
 
     It came in by `door` from `peer`, and speaks `scheme` to us; `entering` while it has not said yet what for. `known` is
     whose it is, once that is; until then it was `asked` so many times, and `refused` if what it showed was not good enough.
+    `front` is the TLS that it comes in by; `certified` the agent whose certificate it showed there, `turned` what it is told
+    if that was not good enough.
 
     `open` exchanges are not over yet; `head` numbers the request whose head came in part, 0 where none did.
 
@@ -114,6 +117,9 @@ class Link:
     scheme: WayIn = "http"
     peer: str = ""
     entering: bool = False
+    front: Front | None = None
+    certified: str = ""
+    turned: TurnedAway | None = None
     known: Agent | None = None
     asked: int = 0
     refused: bool = False

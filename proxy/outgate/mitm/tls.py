@@ -21,20 +21,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
 
     from outgate.mitm.leaves import Authority
     from outgate.mitm.link import Link
 
-_SUITES: Final = b":".join(
+SUITES: Final = b":".join(
     f"ECDHE-{key}-{cipher}".encode()
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
     for key in ("ECDSA", "RSA")
 )
 """For TLS 1.2: forward secret, authenticated. TLS 1.3 has no others."""
 _RECORDS: Final = 64 * 1024
-_SAFE_OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+SAFE_OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
 _HOST_FLAGS: Final = _lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | _lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 
 
@@ -81,11 +83,15 @@ class Handshakes:
         tls.set_connect_state()
         return tls
 
+    def leaf(self, name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        """Give what a listener of ours shows of itself, by one of its names."""
+        return self._leaves.get(name), self._leaves.key
+
     def _agent_context(self, authority: Authority) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_options(_SAFE_OPTIONS)
-        context.set_cipher_list(_SUITES)
+        context.set_options(SAFE_OPTIONS)
+        context.set_cipher_list(SUITES)
         context.use_certificate(self._leaves.get("outgate.internal"))  # until the name is known
         context.use_privatekey(self._leaves.key)
         context.add_extra_chain_cert(authority.certificate)
@@ -260,8 +266,8 @@ def _offered(tls: SSL.Connection, offers: list[bytes]) -> Any:
 def _upstream_context(ca_file: str, client_cert: str | None) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(_SAFE_OPTIONS)
-    context.set_cipher_list(_SUITES)
+    context.set_options(SAFE_OPTIONS)
+    context.set_cipher_list(SUITES)
     context.set_verify(SSL.VERIFY_PEER)
     context.load_verify_locations(ca_file)
     if client_cert:
