@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from clients import indexes, vendors, websocket
 from clients.git_host import GitHost
+from clients.grpc_host import GRPC
 from clients.lookalikes import ACKS, PATIENCE, Acks, Answer, LookAlikes
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ EC2 = "ec2.eu-west-1.amazonaws.com"
 
 NAMES = (
     "api.github.com", "github.com", "slack.com", "api.openai.com", "api.anthropic.com", "api.stripe.com", "pypi.org",
-    "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", EC2, CORPORATE, "echo.test", MODERN, ACKS,
+    "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", EC2, CORPORATE, "echo.test", MODERN, ACKS, GRPC,
 )  # fmt: skip
 BLOCK = bytes(range(256)) * 256
 """64 KiB that a download repeats."""

@@ -145,6 +145,8 @@ class LookAlikes:
         self.names = tuple(names)
         self.acks = acks
         self.ca_file = folder / "look-alikes-ca.pem"
+        self.elsewhere: dict[str, str] = {}
+        """Hosts that other servers answer for, with certificates of the same CA: where they are."""
         self._services = services
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
@@ -152,7 +154,7 @@ class LookAlikes:
         self.malformed: list[str] = []
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.ca_file)
-        certificate = authority.issue_cert(*self.names)
+        certificate = self._certificate = authority.issue_cert(*self.names)
         context, both = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
         context.set_alpn_protocols(["http/1.1"])
         both.set_alpn_protocols(["h2", "http/1.1"])
@@ -171,6 +173,12 @@ class LookAlikes:
     def plain_address(self) -> str:
         """host:port of the server without TLS."""
         return f"127.0.0.1:{self._servers[1].server_address[1]}"
+
+    @property
+    def pem(self) -> tuple[bytes, bytes]:
+        """Key and certificate for all names."""
+        chain = b"".join(blob.bytes() for blob in self._certificate.cert_chain_pems)
+        return self._certificate.private_key_pem.bytes(), chain
 
     @property
     def seen(self) -> tuple[Seen, ...]:

@@ -181,5 +181,6 @@ class Gate:
         places = dict.fromkeys((name for name in self.services.names if name != CORPORATE), place) | {
             "plain.test": {"address": self.services.plain_address}
         }
+        places |= {name: {"address": address, "ca": place["ca"]} for name, address in self.services.elsewhere.items()}
         path.write_text(json.dumps({"outgate": "settings/v1alpha", "destinations": places, **self.settings}))  # JSON is YAML
         return path
