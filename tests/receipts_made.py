@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from outgate.actions.action import Access, Action, Confidence, Tier
+from outgate.disk import Disk
 from outgate.intake.agents import Agent
 from outgate.intake.request import Request
 from outgate.keys.ed25519 import SigningKey
@@ -16,7 +17,6 @@ from outgate.policy.effect import Effect, Mode
 from outgate.ports import Pin, Stamp
 from outgate.receipts.receipt import Outcome, Result, decision_body, outcome_body
 from outgate.receipts.verify import LogCheck, LogReport
-from outgate.stores.disk import Disk
 from outgate.stores.files import FileJournal
 from outgate.stores.memory import MemoryJournal
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from outgate.ca.authority import Authority, fingerprint, make_authority
 from outgate.ca.roots import certificates
+from outgate.disk import Disk, make_folder, make_whole, read_private, replace_whole
 from outgate.errors import ConfigError, Problem, UnavailableError
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def kept_ca(state: Path, now: datetime) -> Kept:
     try:
         _make_folder(folder)
         if not (folder / _SIGNING).exists():
-            _first(folder / _SIGNING, make_authority(now, LIFE))
+            make_whole(folder / _SIGNING, make_authority(now, LIFE).private_pem)
         return _loaded(folder, now)
     except OSError as error:
         raise UnavailableError(f"no CA can be kept in {folder}: {error.strerror or error}") from error
@@ -91,7 +90,7 @@ def prepare(state: Path, now: datetime) -> Kept:
     kept_ca(state, now)
     folder = _folder(state)
     with _writing(folder):
-        _first(folder / _NEXT, make_authority(now, LIFE))
+        make_whole(folder / _NEXT, make_authority(now, LIFE).private_pem)
     return kept_ca(state, now)
 
 
@@ -104,8 +103,8 @@ def rotate(state: Path, now: datetime) -> Kept:
     with _writing(folder):
         following = before.next or make_authority(now, LIFE)
         certificate = before.signing.certificate
-        _put(folder / f"old-{now:%Y%m%d}-{fingerprint(certificate)[:16]}.pem", before.signing.pem)
-        _put(folder / _SIGNING, following.private_pem)  # the new one is whole before the old one's key is gone
+        replace_whole(folder / f"old-{now:%Y%m%d}-{fingerprint(certificate)[:16]}.pem", before.signing.pem)
+        replace_whole(folder / _SIGNING, following.private_pem)  # the new one is whole before the old one's key is gone
         (folder / _NEXT).unlink(missing_ok=True)
     return kept_ca(state, now)
 
@@ -158,13 +157,7 @@ def _retired(path: Path) -> Old:
 
 
 def _authority(path: Path) -> Authority:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with os.fdopen(fd, "rb") as file:
-        mode = os.fstat(fd).st_mode & 0o777
-        pem = file.read(65536)
-    if mode & 0o077:
-        message = f"others may read or change this key (mode {mode:o}), run chmod 600 on it if nobody did, else outgate ca rotate"
-        raise ConfigError(Problem(source=str(path), message=message))
+    pem = read_private(path, "outgate ca rotate")
     try:
         return Authority.from_pem(pem)
     except ValueError as error:
@@ -172,47 +165,6 @@ def _authority(path: Path) -> Authority:
 
 
 def _make_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(Disk(), folder)
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)
-
-
-def _first(path: Path, authority: Authority) -> None:
-    """Whole and durable before it has its name; whoever names theirs first wins."""
-    draft = _drafted(path, authority.private_pem)
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _put(path: Path, content: bytes) -> None:
-    draft = _drafted(path, content)
-    try:
-        draft.rename(path)
-    except OSError:
-        with suppress(OSError):
-            draft.unlink()
-        raise
-    _sync(path.parent)
-
-
-def _drafted(path: Path, content: bytes) -> Path:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(fd)
-    return draft
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import ssl
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outgate.digest import sha256
+from outgate.disk import Disk, make_folder, replace_whole
 from outgate.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
@@ -80,11 +79,8 @@ def _all_read(pem: str, count: int) -> bool:
 def _written(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{name}.", delete_on_close=False) as draft:
-            draft.write(text)
-            draft.close()
-            os.replace(draft.name, path)  # noqa: PTH105  # from a name, not a Path
+        make_folder(Disk(), folder)
+        replace_whole(path, text.encode())
     except OSError as error:
         raise UnavailableError(f"can't write {path}: {error.strerror or error}") from error
     return path

@@ -9,10 +9,10 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from outgate.disk import Disk, try_lock
 from outgate.errors import UnavailableError
 from outgate.ports import Stamp
 from outgate.receipts.receipt import Outcome, Result, event_body, outcome_body
-from outgate.stores.disk import Disk, try_lock
 from outgate.stores.logs import CLOSED, CLOSING, check_log, writers
 
 if TYPE_CHECKING:

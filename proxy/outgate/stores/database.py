@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from outgate.disk import Disk, make_folder
 from outgate.errors import UnavailableError
-from outgate.stores.disk import Disk, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,13 +6,12 @@ import fcntl
 import json
 import os
 import re
-import secrets
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from outgate.disk import Disk, make_folder, replace_whole
 from outgate.document import parse
 from outgate.errors import ConfigError, Problem, UnavailableError
-from outgate.stores.disk import Disk, make_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,21 +79,10 @@ def text_of(path: Path) -> str:
 
 def replace_text(path: Path, text: str) -> None:
     """Put a text in the place of a file's, durably, whole or not at all; owner and mode stay. Raises UnavailableError."""
-    target, disk = path.resolve(), Disk()
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    target = path.resolve()
     try:
-        fd = disk.create(draft)
-        try:
-            _like(fd, target)
-            write_whole(disk, fd, text.encode())
-            disk.sync(fd)
-        finally:
-            os.close(fd)
-        draft.rename(target)
-        disk.sync_folder(target.parent)
+        replace_whole(target, text.encode(), begin=lambda fd: _like(fd, target))
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise UnavailableError(f"{path} can't be written: {error.strerror or error}") from error
 
 

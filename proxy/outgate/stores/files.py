@@ -12,13 +12,13 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from outgate.disk import Disk, make_folder, try_lock, write_whole
 from outgate.errors import UnavailableError
 from outgate.ports import Stamp
 from outgate.receipts.chain import Chain
 from outgate.receipts.checkpoint import Checkpoint, line_of, note_in, origin_of, sign
 from outgate.receipts.merkle import Tree
 from outgate.receipts.verify import LogCheck
-from outgate.stores.disk import Disk, make_folder, try_lock, write_whole
 from outgate.stores.logs import CLOSED, CLOSING, LogTail, log_folder, segment_name, size_of
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import TYPE_CHECKING
 
+from outgate.disk import Disk, make_folder, make_whole, read_private, replace_whole
 from outgate.errors import ConfigError, EvidenceError, Problem, UnavailableError
 from outgate.keys.ed25519 import SigningKey, VerifyKey, parse_vkey
-from outgate.stores.disk import Disk, make_folder, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,13 +49,7 @@ def _folder(state: Path) -> Path:
 
 
 def _load(path: Path) -> SigningKey:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with os.fdopen(fd, "rb") as file:
-        mode = os.fstat(fd).st_mode & 0o777
-        pem = file.read(16384)
-    if mode & 0o077:
-        message = f"others may read or change this key (mode {mode:o}), run chmod 600 on it if nobody did, else move it away"
-        raise ConfigError(Problem(source=str(path), message=message))
+    pem = read_private(path, "move it away")
     try:
         return SigningKey.from_pem(pem)
     except EvidenceError as error:
@@ -65,36 +58,13 @@ def _load(path: Path) -> SigningKey:
 
 
 def _make(path: Path) -> None:
-    """Whole and durable before it has its name; whoever names theirs first wins."""
-    disk = Disk()
-    make_folder(disk, path.parent)
-    draft = path.with_name(f".{NAME}.{secrets.token_hex(8)}")
-    try:
-        _write(disk, draft, SigningKey.from_seed(secrets.token_bytes(32)).pem())
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink(missing_ok=True)
-    disk.sync_folder(path.parent)
+    make_folder(Disk(), path.parent)
+    make_whole(path, SigningKey.from_seed(secrets.token_bytes(32)).pem())
 
 
 def _publish(path: Path, public: VerifyKey) -> None:
     """Put the public half beside the key, for verifiers of notes and for openssl, if it is not there."""
-    disk = Disk()
     for suffix, content in ((".vkey", public.vkey.encode() + b"\n"), (".pub.pem", public.pem())):
         target = path.with_suffix(suffix)
-        if target.exists():
-            continue
-        draft = path.with_name(f".{NAME}.{secrets.token_hex(8)}")
-        _write(disk, draft, content)
-        draft.rename(target)
-
-
-def _write(disk: Disk, path: Path, content: bytes) -> None:
-    fd = disk.create(path)
-    try:
-        write_whole(disk, fd, content)
-        disk.sync(fd)
-    finally:
-        os.close(fd)
+        if not target.exists():
+            replace_whole(target, content)

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from outgate.disk import try_lock
 from outgate.errors import EvidenceError, UnavailableError
 from outgate.receipts.chain import Receipt, parse
 from outgate.receipts.checkpoint import note_in
 from outgate.receipts.receipt import timestamp
 from outgate.receipts.verify import MOST_LINE, LogCheck, LogReport, Verdict, compare
-from outgate.stores.disk import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from outgate.disk import Disk, make_folder, replace_whole
 from outgate.errors import ConfigError, UnavailableError
-from outgate.stores.disk import Disk, make_folder, write_whole
 from outgate.stores.entries import alone_with
 from outgate.stores.mock_files import LARGEST, read_document
 
@@ -99,20 +97,10 @@ def keep(path: Path, text: Callable[[list[dict[str, Any]]], str]) -> None:
 
 def write_private(path: Path, text: str) -> None:
     """Put a text into a file that its owner alone can read, whole or not at all. Raises UnavailableError."""
-    disk, draft = Disk(), path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        make_folder(disk, path.parent)
-        fd = disk.create(draft)
-        try:
-            write_whole(disk, fd, text.encode())
-            disk.sync(fd)
-        finally:
-            os.close(fd)
-        draft.replace(path)
-        disk.sync_folder(path.parent)
+        make_folder(Disk(), path.parent)
+        replace_whole(path, text.encode())
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise UnavailableError(f"{path} can't be written: {error.strerror or error}") from error
 
 

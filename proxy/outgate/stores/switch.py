@@ -8,13 +8,13 @@ import os
 import secrets
 import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from outgate.disk import Disk, make_folder, replace_whole
 from outgate.errors import ConfigError, EvidenceError, UnavailableError
 from outgate.halt import MOST_BYTES, Halt, Halts, Scope, read, written
-from outgate.stores.disk import Disk, make_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -151,18 +151,12 @@ class SwitchFile:
         return Turned(halts=halts, changed=True, aside=aside if there else None)
 
     def _write(self, halts: Halts) -> None:
-        """Whole and durable before it has its name: who reads meanwhile reads what was there before."""
         content = written(halts)
         if len(content) > MOST_BYTES:
             raise UnavailableError(f"{self.path} is full, halt all or a team instead of single agents")
-        draft = self.path.with_name(f".{FILE}.{secrets.token_hex(4)}")
         try:
-            _written(self._disk, draft, content)
-            draft.rename(self.path)
-            self._disk.sync_folder(self.path.parent)
+            replace_whole(self.path, content, disk=self._disk)
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
             raise self._failed(error) from error
         self._known, self._content, self.problem = halts, content, ""
 
@@ -200,15 +194,6 @@ def _content(path: Path) -> bytes:
         if found.st_mode & _OTHERS_WRITE:
             raise EvidenceError(f"others may write it, mode {stat.S_IMODE(found.st_mode):o}")
         return file.read(MOST_BYTES + 1)
-
-
-def _written(disk: Disk, path: Path, content: bytes) -> None:
-    fd = disk.create(path)
-    try:
-        write_whole(disk, fd, content)
-        disk.sync(fd)
-    finally:
-        os.close(fd)
 
 
 def _put_aside(path: Path, aside: Path) -> bool:

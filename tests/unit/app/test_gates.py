@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from outgate.app.gates import ask, gates_folder, socket_path, sweep
-from outgate.stores.disk import try_lock
+from outgate.disk import try_lock
 from outgate.stores.logs import log_folder
 from outgate.telemetry.admin import Door, Pages, Rights
 from outgate.telemetry.metrics import Metrics

@@ -13,10 +13,10 @@ from switched import Watching
 
 from outgate.app.record import operator
 from outgate.app.switching import halt, resume
+from outgate.disk import try_lock
 from outgate.errors import ConfigError, UnavailableError
 from outgate.halt import Scope
 from outgate.intake.agents import Agent
-from outgate.stores.disk import try_lock
 from outgate.stores.logs import all_receipts, log_folder
 from outgate.stores.switch import FILE, SwitchFile
 

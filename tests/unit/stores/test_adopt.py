@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from receipts_made import KEY, NOW, decision, open_journal, outcome
 
+from outgate.disk import try_lock
 from outgate.errors import UnavailableError
 from outgate.policy.effect import Effect
 from outgate.receipts.receipt import Result
 from outgate.stores.adopt import TELLING, adopt
-from outgate.stores.disk import try_lock
 from outgate.stores.files import FileJournal
 from outgate.stores.logs import check_log, check_logs, log_folder, receipts_of, writers
 

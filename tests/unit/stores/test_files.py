@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 from receipts_made import KEY, checked, decision, open_journal, outcome, settle, split
 
+from outgate.disk import Disk, try_lock
 from outgate.errors import UnavailableError
 from outgate.keys.ed25519 import SigningKey
 from outgate.policy.effect import Effect
 from outgate.ports import Stamp
 from outgate.stores import files
-from outgate.stores.disk import Disk, try_lock
 from outgate.stores.files import FileJournal
 from outgate.stores.logs import LogTail, check_log, is_running, log_folder, segment_name
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from outgate.disk import Disk, try_lock
 from outgate.errors import ConfigError, UnavailableError
 from outgate.halt import MOST_BYTES, Halt, Halts, Scope, read, written
 from outgate.intake.agents import Agent
 from outgate.stores import switch as switches
-from outgate.stores.disk import Disk, try_lock
 from outgate.stores.switch import FILE, LOCK, SwitchFile
 
 AGENT = Agent(id="mailer", team="growth")
