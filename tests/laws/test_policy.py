@@ -9,7 +9,18 @@ from policies import CATALOG, GET, NOON, OPERATIONS, OTHERWISE, facts
 
 from outgate.actions.action import Access, Action, Confidence, Money, Tier
 from outgate.intake.agents import Agent
-from outgate.policy.decide import Circumstances, decide, decide_answer, discharged, holds, raised, reads_answer
+from outgate.intake.message import Message
+from outgate.policy.decide import (
+    Circumstances,
+    decide,
+    decide_answer,
+    decide_message,
+    discharged,
+    hears,
+    holds,
+    raised,
+    reads_answer,
+)
 from outgate.policy.decision import Decision, Reason
 from outgate.policy.effect import EFFECTS, Effect, Mode
 from outgate.policy.facts import Answered, Facts
@@ -441,3 +452,67 @@ def test_what_may_be_withheld_is_known_before_it_is_there(written, of_answers, a
 def test_rules_of_answers_change_no_decision_on_a_request(written, of_answers, acts, at):
     policy = made(numbered([*written, *of_answers]))
     assert decide(policy, acts, at) == decide(made(numbered(written)), acts, at)
+
+
+# messages
+
+
+OF_MESSAGES = st.builds(
+    lambda match, when, effect: f"match: {match}, phase: stream, when: '{when}', effect: {effect}",
+    MATCHES,
+    st.sampled_from(["message.sent", "!message.sent", "message.size > 3", 'message.over == "grpc"', "1 / message.size > 0"]),
+    st.sampled_from(["escalate", "sandbox", "block"]),
+)
+MESSAGES = st.builds(
+    Message,
+    sent=st.booleans(),
+    over=st.sampled_from(["websocket", "grpc", "sse"]),
+    content=st.binary(max_size=6),
+    plain=st.booleans(),
+)
+SAID = st.sampled_from([frozenset(), frozenset({"secret"})])
+
+
+def told(policy, acts, at, message, data):
+    """What is decided on the head, and then on the message."""
+    before = decide(policy, acts, at)
+    return before, decide_message(policy, before, replace(at, message=message, unread=not message.plain), data)
+
+
+@given(WRITTEN, st.lists(OF_MESSAGES, max_size=3), ACTIONS, SITUATIONS, MESSAGES, SAID, st.randoms())
+def test_rules_of_messages_have_no_order_and_change_no_decision_on_a_request(written, more, acts, at, message, data, random):
+    rules_ = numbered([*written, *more])
+    shuffled = [*rules_]
+    random.shuffle(shuffled)
+    before, decision = told(made(rules_), acts, at, message, data)
+    assert (before, decision) == told(made(shuffled), acts, at, message, data)
+    assert before == decide(made(numbered(written)), acts, at)
+
+
+@given(WRITTEN, st.lists(OF_MESSAGES, max_size=3), OF_MESSAGES, ACTIONS, SITUATIONS, MESSAGES, SAID)
+def test_one_rule_of_messages_more_never_loosens(written, more, another, acts, at, message, data):
+    _, decision = told(made(numbered([*written, *more])), acts, at, message, data)
+    _, stricter = told(made(numbered([*written, *more, another])), acts, at, message, data)
+    assert stricter.answer >= decision.answer
+
+
+@given(WRITTEN, st.lists(OF_MESSAGES, max_size=3), ACTIONS, SITUATIONS, MESSAGES)
+def test_what_may_stop_a_message_is_known_before_it_is_there(written, more, acts, at, message):
+    policy = made(numbered([*written, *more]))
+    before = decide(policy, acts, at)
+    if before.verdicts and not hears(policy, before, at):
+        received = replace(message, sent=False)
+        assert decide_message(policy, before, replace(at, message=received), frozenset()).answer is Effect.ALLOW
+
+
+@given(WRITTEN, ACTIONS, SITUATIONS)
+def test_what_its_head_was_let_out_for_is_asked_again_for_no_message_that_says_nothing_new(written, acts, at):
+    """A rule that matched the head was answered then: an approval, say, is not asked for again with every message."""
+    policy = made(numbered(written))
+    before = decide(policy, acts, at)
+    plain = Message(sent=True, over="websocket", content=b"x")
+    if before.verdicts:
+        known = {match.rule for verdict in before.verdicts for match in verdict.matches}
+        after = decide_message(policy, before, replace(at, message=plain), frozenset())
+        alone = {m.rule for b, a in zip(before.verdicts, after.verdicts, strict=True) for m in a.matches if m in b.matches}
+        assert not (alone & known)
