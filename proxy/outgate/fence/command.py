@@ -8,7 +8,7 @@ import signal
 import socket
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from outgate.errors import ConfigError, UnavailableError
@@ -36,6 +36,9 @@ class Command:
 
     `listener`: serve the gate on it. `directs`: by port, listeners to relay to this host's loopback. `watch`: attempts to
     go around, where they can be seen. `folder`: where the files given to `release` will be, as the command sees it.
+
+    `turned`: by port, listeners to which the command's own connections are turned. `names`: where it asks for names (UDP, TCP).
+    `unturned`: why there are none, where they were wanted.
     """
 
     listener: socket.socket
@@ -43,6 +46,9 @@ class Command:
     watch: Watch | None
     folder: Path
     fenced: bool
+    turned: Mapping[int, tuple[socket.socket, ...]] = field(default_factory=dict)
+    names: tuple[socket.socket, ...] = ()
+    unturned: str = ""
     pid: int = 0
     """The command's own, as this process counts; 0 before it is released."""
     _end: socket.socket
@@ -116,7 +122,7 @@ class Command:
         """End whatever still runs, at once, and close every socket. Harmless when done before."""
         self._finish()
         self.listener.close()
-        for listener in (one for both in self.directs.values() for one in both):
+        for listener in (one for both in (*self.directs.values(), *self.turned.values(), self.names) for one in both):
             listener.close()
         if self.watch:
             self.watch.close()

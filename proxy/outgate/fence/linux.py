@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 from outgate.errors import UnavailableError
 from outgate.fence import seccomp
 from outgate.fence.command import Command
+from outgate.fence.crossing import Crossing
 from outgate.fence.keeper import Dispositions, dispositions, keep
 from outgate.fence.kernel import (
     PR_SET_CHILD_SUBREAPER,
@@ -34,6 +36,7 @@ from outgate.fence.wire import Message, Word, channel, receive, send
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from outgate.fence.network import Network
     from outgate.fence.plan import FencePlan, Layout
     from outgate.fence.startup import Planted
 
@@ -70,12 +73,15 @@ class Fence(Command):
         theirs.close()
         prctl(PR_SET_DUMPABLE, 0)
         network, ready = _await_ready(ours, builder)
-        listener, watch, *directs = (socket.socket(fileno=fd) for fd in network.descriptors)
-        each = len(directs) // len(plan.direct) if plan.direct else 0
+        sockets = [socket.socket(fileno=fd) for fd in network.descriptors]
+        told = json.loads(network.text)
         return cls(
-            listener=listener,
-            directs={port: tuple(directs[n * each : (n + 1) * each]) for n, port in enumerate(plan.direct)},
-            watch=Watch(_socket=watch, _keeper=ready.pid),
+            listener=sockets.pop(0),
+            watch=Watch(_socket=sockets.pop(0), _keeper=ready.pid),
+            names=tuple(sockets.pop(0) for _ in range(told["names"])),
+            turned={port: tuple(sockets.pop(0) for _ in range(many)) for port, many in told["turned"]},
+            directs={port: tuple(sockets.pop(0) for _ in range(many)) for port, many in told["directs"]},
+            unturned=told["unturned"],
             folder=FOLDER,
             fenced=True,
             searched=layout.searched,
@@ -108,18 +114,34 @@ def _build(end: socket.socket, plan: FencePlan, layout: Layout, before: Disposit
         uid, gid = os.getuid(), os.getgid()
         prctl(PR_SET_DUMPABLE, 1)  # else /proc/self belongs to root, and the maps can't be written
         _doing(end, "user namespaces are denied here", lambda: _enter(OUTER, uid, gid))
-        network = _doing(end, "its network can't be laid", lambda: lay_network(PORT, plan.direct))
-        _doing(end, "its file system can't be arranged", lambda: mount_all(layout, uid=uid))
-        listeners = [network.listener, network.watch, *(one for both in network.directs.values() for one in both)]
-        send(end, Word.NETWORK, descriptors=tuple(one.fileno() for one in listeners))
-        for one in listeners:
-            one.close()
+        network = _doing(end, "its network can't be laid", lambda: lay_network(PORT, plan.direct, plan.turned))
+        named = isinstance(network.crossing, Crossing)
+        _doing(end, "its file system can't be arranged", lambda: mount_all(layout, uid=uid, named=named))
+        _hand_over(end, network)
         if os.fork() == 0:
             _begin(end, before, layout, uid, gid)
     finally:  # a forked child never runs on as its parent would
         if (error := sys.exception()) is not None:
             sys.excepthook(type(error), error, error.__traceback__)
         os._exit(0)
+
+
+def _hand_over(end: socket.socket, network: Network) -> None:
+    """Give the gate its sockets in there, and keep none."""
+    crossing = network.crossing if isinstance(network.crossing, Crossing) else None
+    turned = crossing.turned if crossing else {}
+    names = crossing.names if crossing else ()
+    tables = [turned, network.directs]
+    listeners = [network.listener, network.watch, *names, *(one for t in tables for both in t.values() for one in both)]
+    told = {
+        "names": len(names),
+        "turned": [(port, len(both)) for port, both in turned.items()],
+        "directs": [(port, len(both)) for port, both in network.directs.items()],
+        "unturned": network.crossing if isinstance(network.crossing, str) else "",
+    }
+    send(end, Word.NETWORK, text=json.dumps(told), descriptors=tuple(one.fileno() for one in listeners))
+    for one in listeners:
+        one.close()
 
 
 def _begin(end: socket.socket, before: Dispositions, layout: Layout, uid: int, gid: int) -> NoReturn:

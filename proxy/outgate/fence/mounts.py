@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from outgate.fence.crossing import resolver_file
 from outgate.fence.kernel import (
     MS_NODEV,
     MS_NOEXEC,
@@ -34,11 +35,11 @@ ROOTS_PROC = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
 """What the kernel lets uid 0 write in /proc without any capability: core_pattern alone would run a program outside."""
 
 
-def mount_all(layout: Layout, *, uid: int) -> None:
+def mount_all(layout: Layout, *, uid: int, named: bool = False) -> None:
     """Rearrange this (new) mount namespace. Raises OSError; then nothing may be run in it.
 
     Copies of everything that is brought back are taken before anything is covered. Hiding comes after bringing back:
-    what is brought back never shows what is hidden.
+    what is brought back never shows what is hidden. `named`: names are answered in here.
     """
     mount("none", "/", None, MS_REC | MS_PRIVATE)
     kept = [(k, clone_tree(k.path)) for k in layout.kept]
@@ -66,6 +67,9 @@ def mount_all(layout: Layout, *, uid: int) -> None:
     _hide(layout, [path for path, _ in opened], [tree for _, tree in opened])
     for path, tree in opened:
         attach_tree(tree, path)
+    if named and layout.resolver is not None and layout.resolver.exists():
+        bind(resolver_file(FOLDER), layout.resolver)
+        make_read_only(layout.resolver)
 
 
 def mount_proc(*, uid: int) -> None:

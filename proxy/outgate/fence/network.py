@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import socket
 import struct
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
-from typing import Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from outgate.fence.bpf import (
     AND,
@@ -22,58 +20,56 @@ from outgate.fence.bpf import (
     Line,
     assemble,
 )
+from outgate.fence.crossing import BACKLOG, OWN4, OWN6, Crossing, lay_crossing
+from outgate.fence.netlink import HERE, UNICAST, Netlink
 
-OWN4 = IPv4Address("192.0.0.8")
-"""What a program's packets to elsewhere come from: the IPv4 dummy address (RFC 7600), which nothing else ever has."""
-OWN6 = IPv6Address("fd6f:7574:6761:7465::1")
-"""The same, for IPv6: a unique local address (RFC 4193) of nobody."""
-BACKLOG = 1024
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
-_NEW_LINK, _NEW_ADDRESS, _NEW_ROUTE = 16, 20, 24
-_REQUEST, _ACK, _CREATE = 1, 4, 0x400
-_IFF_UP = 1
-_IFA_ADDRESS, _IFA_LOCAL, _RTA_OIF, _RTA_PREFSRC = 1, 2, 4, 7
-_MAIN_TABLE, _STATIC, _UNICAST, _LOCAL = 254, 4, 1, 2
-_NODAD = 0x02
 _ETH_ALL, _SO_ATTACH_FILTER = 3, 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """What the fence made inside its network namespace, to be served from outside."""
+    """What the fence made inside its network namespace, to be served from outside. `crossing`: None, or why there is none."""
 
     listener: socket.socket
     directs: dict[int, tuple[socket.socket, ...]]
     watch: socket.socket
+    crossing: Crossing | str | None
 
 
-def lay_network(port: int, directs: tuple[int, ...]) -> Network:
-    """Bring up `lo` in this (new) namespace and listen. Raises OSError."""
-    lo = socket.if_nametoindex("lo")
-    with _Netlink() as netlink:
-        netlink.ask(_NEW_LINK, struct.pack("=BBHiII", socket.AF_UNSPEC, 0, 0, lo, _IFF_UP, _IFF_UP))
-        _lead_nowhere(netlink, lo, OWN4)
-        if _has_ipv6():
-            _lead_nowhere(netlink, lo, OWN6)
+def lay_network(port: int, directs: tuple[int, ...], turned: tuple[int, ...] = ()) -> Network:
+    """Bring up `lo` in this (new) namespace and listen; have TCP to `turned` ports come to us, if any. Raises OSError."""
+    with Netlink() as netlink:
+        lo = netlink.bring_up("lo")
+        ipv6 = _has_ipv6()
+        for own in (OWN4, OWN6) if ipv6 else (OWN4,):
+            _lead_nowhere(netlink, lo, own)
     return Network(
         listener=_listen(socket.AF_INET, "127.0.0.1", port),
         directs={direct: _both_loopbacks(direct) for direct in directs},
         watch=_watch(),
+        crossing=_crossed(turned, ipv6=ipv6) if turned else None,
     )
 
 
-def _lead_nowhere(netlink: _Netlink, lo: int, own: IPv4Address | IPv6Address) -> None:
+def _crossed(ports: tuple[int, ...], *, ipv6: bool) -> Crossing | str:
+    """Not every kernel can: then such a program gets nowhere, as without."""
+    try:
+        return lay_crossing(ports, ipv6=ipv6)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+
+
+def _lead_nowhere(netlink: Netlink, lo: int, own: IPv4Address | IPv6Address) -> None:
     """Route everything out on `lo`, where we see it pass by and nobody takes it.
 
     IPv4: it comes back, belongs to nobody, and is dropped; `Watch` answers, having looked who asked. IPv6 knows no such
     route on a loopback device (it would be a reject route), so all addresses are ours there, and the kernel refuses.
     """
-    family = socket.AF_INET if own.version == 4 else socket.AF_INET6
-    address = struct.pack("=BBBBI", family, own.max_prefixlen, _NODAD, 0, lo)
-    netlink.ask(_NEW_ADDRESS, address + _attribute(_IFA_LOCAL, own.packed) + _attribute(_IFA_ADDRESS, own.packed))
-    kind = _UNICAST if own.version == 4 else _LOCAL
-    route = struct.pack("=BBBBBBBBI", family, 0, 0, 0, _MAIN_TABLE, _STATIC, 0, kind, 0)
-    netlink.ask(_NEW_ROUTE, route + _attribute(_RTA_OIF, struct.pack("=I", lo)) + _attribute(_RTA_PREFSRC, own.packed))
+    netlink.give(lo, own)
+    netlink.route(own.version, lo, source=own, kind=UNICAST if own.version == 4 else HERE)
 
 
 def _has_ipv6() -> bool:
@@ -102,30 +98,6 @@ def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket
     listener.bind((host, port))
     listener.listen(BACKLOG)
     return listener
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-@dataclass(slots=True)
-class _Netlink:
-    """One route socket; every question is answered before the next (rtnetlink(7))."""
-
-    _socket: socket.socket = field(default_factory=lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def ask(self, kind: int, body: bytes) -> None:
-        self._socket.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _ACK | _CREATE, 1, 0) + body)
-        answer = self._socket.recv(65536)
-        (error,) = struct.unpack_from("=i", answer, 16)
-        if error:
-            raise OSError(-error, os.strerror(-error), f"rtnetlink request {kind}")
 
 
 def _watch() -> socket.socket:

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from outgate.fence.network import OWN4, OWN6
+from outgate.fence.crossing import OWN4, OWN6
 
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMP6: "icmp6"}

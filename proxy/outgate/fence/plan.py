@@ -50,6 +50,9 @@ START_UP_CONFIG = (
 ROOT_WRITABLE = ("/usr/local", "/opt")
 """Where root still installs things: the rest of the system is read-only for a fenced root."""
 MOST_LINKS = 40
+RESOLV_CONF = Path("/etc/resolv.conf")
+MOST_PORTS = 100
+"""Each takes two sockets, and all are handed over in one message."""
 CHANNELS = frozenset(
     {
         *("SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "DBUS_SYSTEM_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
@@ -65,6 +68,7 @@ class FencePlan:
     """What `run` asks for.
 
     `hide`: the gate's state and keys; `read_only`: policies, and the gate's own program; `names`: by which people come to these.
+    `turned`: TCP ports that are the gate's wherever they are connected to; none, and a program must come by the proxy.
     """
 
     command: tuple[str, ...]
@@ -76,6 +80,7 @@ class FencePlan:
     names: tuple[Path, ...] = ()
     share: tuple[Path, ...] = ()
     direct: tuple[int, ...] = ()
+    turned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,8 @@ class Layout:
     """Shared, though in something hidden."""
     guarded: tuple[Path, ...]
     """Names, as they are spelt, that may not come to mean something else: `startup.py` looks again afterwards."""
+    resolver: Path | None
+    """Where it is written who is asked for names (resolv.conf)."""
     searched: bool
     """Whether every folder was searched for sockets to the end."""
 
@@ -136,6 +143,7 @@ def lay_out(plan: FencePlan, find: Callable[[Iterable[Path]], Found], *, uid: in
         hidden=hidden,
         opened=_tidy(path for path in plan.share if _inside(path, hidden)),
         guarded=tuple(_guarded(plan)),
+        resolver=RESOLV_CONF.resolve() if plan.turned and RESOLV_CONF.exists() else None,
         searched=sockets.whole,
     )
 
@@ -152,6 +160,8 @@ def _check_ports(plan: FencePlan) -> None:
     problems = [f"{port} is no port, give one from 1 to 65535" for port in wrong] + taken
     if problems:
         raise ConfigError(*(Problem(source="--direct", message=problem) for problem in problems))
+    if len(plan.direct) + len(plan.turned) > MOST_PORTS:
+        raise ConfigError(Problem(source="--direct", message=f"these are too many ports, a fence has {MOST_PORTS} at most"))
 
 
 def _shared(plan: FencePlan) -> tuple[Path, ...]:
@@ -174,7 +184,7 @@ def _kept(plan: FencePlan, private: tuple[Path, ...]) -> Iterator[Kept]:
 
 def _resolver() -> Iterator[Path]:
     """Each file on the way that /etc/resolv.conf leads."""
-    path = Path("/etc/resolv.conf")
+    path = RESOLV_CONF
     for _ in range(MOST_LINKS):
         if not path.is_symlink():
             return

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Self
 
 from outgate.fence.command import Command
+from outgate.fence.crossing import BACKLOG
 from outgate.fence.keeper import dispositions, keep
 from outgate.fence.kernel import PR_SET_DUMPABLE, prctl
-from outgate.fence.network import BACKLOG
 from outgate.fence.wire import channel
 
 

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 MOST = 65536
+MOST_DESCRIPTORS = 250
+"""In one message; the kernel's own bound is 253 (unix(7))."""
 _CREDENTIALS = struct.Struct("=iII")
 
 
@@ -52,7 +54,7 @@ def send(end: socket.socket, word: Word, *, number: int = 0, text: str = "", des
     socket.send_fds(end, [body], list(descriptors))
 
 
-def receive(end: socket.socket, most: int = 16) -> Message | None:
+def receive(end: socket.socket, most: int = MOST_DESCRIPTORS) -> Message | None:
     """Wait for one message; None when the other end is closed. Descriptors come closed on exec."""
     space = socket.CMSG_SPACE(4 * most) + socket.CMSG_SPACE(_CREDENTIALS.size)
     body, ancillary, _, _ = end.recvmsg(MOST, space, socket.MSG_CMSG_CLOEXEC)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.fence.bpf_machine import run
 
-from outgate.fence.network import OWN4, OWN6, elsewhere
+from outgate.fence.crossing import OWN4, OWN6
+from outgate.fence.network import elsewhere
 from outgate.fence.packets import read_packet, refusal
 
 OWN = OWN4.packed
