@@ -27,7 +27,6 @@ from outgate.receipts.receipt import Result
 
 if TYPE_CHECKING:
     from mitmproxy import http
-    from OpenSSL import SSL
 
     from outgate.answer.reply import Reply
     from outgate.gate import Admitted
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from outgate.mitm.enforce import Judge, Outside, Way
     from outgate.mitm.link import Limits, Link
     from outgate.mitm.notes import Notes
+    from outgate.mitm.sessions import Resumable
     from outgate.mitm.tls import Handshakes
     from outgate.mitm.wire import Upstream
     from outgate.policy.decision import Decision
@@ -254,10 +254,10 @@ class Addon:
         if (ipaddress.ip_address(peername[0]), peername[1]) != (ipaddress.ip_address(pin.address), pin.address_port):
             raise BreachError("connected to another address than was judged")
 
-    def tls_start_server(self, upstream: Upstream, name: str, client_alpn: bytes | None) -> SSL.Connection:
+    def tls_start_server(self, link: Link, upstream: Upstream, name: str, client_alpn: bytes | None) -> Resumable:
         """Offer what the client's side speaks: no request is turned into HTTP/2 for an upstream."""
         both = client_alpn == _H2 and name == upstream.way.pin.name
-        return self.handshakes.with_upstream(name, (_H2, _H1) if both else (_H1,))
+        return self.handshakes.resumable(link.agent.id, name, upstream.way, (_H2, _H1) if both else (_H1,))
 
     def proxy_credentials(self, way: Way) -> list[tuple[bytes, bytes]]:
         """Give the lines that an upstream proxy, and nobody else, is shown."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mitmproxy.connection import ConnectionState
@@ -15,6 +17,7 @@ from OpenSSL.SSL import _ffi, _lib  # type: ignore[attr-defined]  # pyOpenSSL ha
 
 from outgate.mitm.enforce import BreachError, Failure
 from outgate.mitm.leaves import Leaves, address_of
+from outgate.mitm.sessions import Resumable, Sessions, Trusted
 from outgate.mitm.wire import Upstream, wire_of
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
 
+    from outgate.mitm.enforce import Way
     from outgate.mitm.leaves import Authority
     from outgate.mitm.link import Link
 
@@ -57,18 +61,25 @@ class Handshakes:
         self._trust = trust
         self._agents = self._agent_context(authority)
         self._upstreams = lru_cache(256)(_upstream_context)
+        self._sessions = Sessions()
+        self._as_of: dict[Path, tuple[int, int, int]] = {}
 
     def with_agent(self, greeting: Greeting) -> SSL.Connection:
-        """Begin to answer an agent's ClientHello."""
+        """Begin to answer an agent's ClientHello. What it resumes, it began itself, in a tunnel to the same place."""
+        _resume_within(self._agents, greeting.link)
         tls = SSL.Connection(self._agents)
         tls.set_app_data(greeting)
         tls.set_accept_state()
         return tls
 
-    def with_upstream(self, name: str, offers: tuple[bytes, ...]) -> SSL.Connection:
-        """Begin to greet an upstream: it must prove that name, to whom we trust for it."""
-        trust = self._trust(name)
-        tls = SSL.Connection(self._upstreams(str(trust.ca), str(trust.client_cert) if trust.client_cert else None))
+    def resumable(self, agent: str, name: str, way: Way, offers: tuple[bytes, ...]) -> Resumable:
+        """Say whose session one with an upstream is, by all that it depends on."""
+        return Resumable(agent, name, way, self._as_it_is(self._trust(name)), offers)
+
+    def with_upstream(self, whose: Resumable) -> SSL.Connection:
+        """Begin to greet an upstream: it must prove its name, or to have proven it before, to whom we trust for it."""
+        name = whose.name
+        tls = SSL.Connection(self._upstreams(whose.trusted))
         param = _lib.SSL_get0_param(tls._ssl)  # noqa: SLF001  # as above
         _lib.X509_VERIFY_PARAM_set_hostflags(param, _HOST_FLAGS)
         if address := address_of(name):
@@ -79,19 +90,42 @@ class Handshakes:
             set_ok = _lib.X509_VERIFY_PARAM_set1_host(param, host, len(host))
         if set_ok != 1:
             raise BreachError("the name to be proven could not be set")
-        tls.set_alpn_protos(list(offers))
+        tls.set_alpn_protos(list(whose.offers))
+        if (session := self._sessions.take(whose)) is not None:
+            tls.set_session(session)
         tls.set_connect_state()
         return tls
+
+    def keep(self, whose: Resumable, tls: SSL.Connection) -> None:
+        """Keep what a connection came to, for the next one there: an upstream gives it with its first bytes, or never."""
+        if (session := tls.get_session()) is not None:
+            self._sessions.keep(whose, session)
 
     def leaf(self, name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         """Give what a listener of ours shows of itself, by one of its names."""
         return self._leaves.get(name), self._leaves.key
+
+    def _as_it_is(self, trust: Trust) -> Trusted:
+        """Have files that were written anew be others: what was verified with the old ones is verified again."""
+        cert = trust.client_cert
+        shown = (str(cert), self._seen(cert)) if cert else (None, None)
+        return Trusted(str(trust.ca), self._seen(trust.ca), *shown)
+
+    def _seen(self, path: Path) -> tuple[int, int, int]:
+        """When a file was written. One that is gone is what it was, as far as it was read."""
+        try:
+            found = path.stat()
+        except OSError:
+            return self._as_of.get(path, (0, 0, 0))
+        seen = self._as_of[path] = (found.st_mtime_ns, found.st_size, found.st_ino)
+        return seen
 
     def _agent_context(self, authority: Authority) -> SSL.Context:
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SAFE_OPTIONS)
         context.set_cipher_list(SUITES)
+        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # a session is in its ticket, which only this context's key opens
         context.use_certificate(self._leaves.get("outgate.internal"))  # until the name is known
         context.use_privatekey(self._leaves.key)
         context.add_extra_chain_cert(authority.certificate)
@@ -229,14 +263,24 @@ class UpstreamTls(_Tls):
         super().__init__(context, upstream)
         self._upstream = upstream
         self._name = name
+        self._whose: Resumable | None = None
 
     def start_handshake(self) -> CommandGenerator[None]:
         wire = wire_of(self.context)
-        self.tls = wire.addon.tls_start_server(self._upstream, self._name, self.context.client.alpn)
+        self._whose = wire.addon.tls_start_server(wire.link, self._upstream, self._name, self.context.client.alpn)
+        self.tls = wire.addon.handshakes.with_upstream(self._whose)
         yield from self.receive_handshake_data(b"")
 
     def established(self) -> None:
+        if _lib.SSL_get_verify_result(self.tls._ssl) != _lib.X509_V_OK:  # noqa: SLF001  # as above
+            raise BreachError("a handshake ended with a certificate that does not verify")
         wire_of(self.context).addon.tls_established_server(self._upstream)
+
+    def receive_data(self, data: bytes) -> CommandGenerator[None]:
+        yield from super().receive_data(data)
+        if data and self._whose is not None:
+            wire_of(self.context).addon.handshakes.keep(self._whose, self.tls)
+            self._whose = None
 
     def what_failed(self, error: SSL.Error) -> str:
         verdict = _lib.SSL_get_verify_result(self.tls._ssl)  # noqa: SLF001  # as above
@@ -263,16 +307,28 @@ def _offered(tls: SSL.Connection, offers: list[bytes]) -> Any:
     return SSL.NO_OVERLAPPING_PROTOCOLS if chosen is None else chosen
 
 
-def _upstream_context(ca_file: str, client_cert: str | None) -> SSL.Context:
+def _resume_within(agents: SSL.Context, link: Link) -> None:
+    """Have sessions be good for one agent and one tunnel alone: the next connection of the context takes this over."""
+    if link.known is None:
+        within = os.urandom(32)  # nobody's: nothing is resumed
+    else:
+        there = link.tunnel.host if link.tunnel is not None else b""
+        within = sha256(b"%s\0%s" % (link.known.id.encode(), there)).digest()
+    if _lib.SSL_CTX_set_session_id_context(agents._context, within, len(within)) != 1:  # noqa: SLF001  # as above
+        raise BreachError("what a session is good for could not be set")
+
+
+def _upstream_context(trusted: Trusted) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SAFE_OPTIONS)
     context.set_cipher_list(SUITES)
     context.set_verify(SSL.VERIFY_PEER)
-    context.load_verify_locations(ca_file)
-    if client_cert:
-        context.use_certificate_chain_file(client_cert)
-        context.use_privatekey_file(client_cert)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # ours says whose a session is
+    context.load_verify_locations(trusted.ca)
+    if trusted.client_cert:
+        context.use_certificate_chain_file(trusted.client_cert)
+        context.use_privatekey_file(trusted.client_cert)
     return context
 
 
