@@ -92,7 +92,7 @@ class Conversation:
         judging, ground, agent = self.by.judging, self.by.ground(), self.admitted.agent
         body = WholeBody(message.content) if message.plain else UnreadBody(length=len(message.content), too_large=True)
         request = replace(self.admitted.request, body=body)
-        data = await judging.examiner.data(message.content) if ground.needs.data and message.plain else frozenset[str]()
+        data = await judging.examiner.data(agent.id, message.content) if ground.needs.data and message.plain else frozenset[str]()
         facts = Facts(
             now=judging.clock.now(),
             agent=agent,

@@ -154,7 +154,7 @@ class Gate:
         try:
             assert admitted.ground is not None
             assert admitted.facts is not None
-            answered = await self._judging.examiner.answered(status, headers, body)
+            answered = await self._judging.examiner.answered(admitted.agent.id, status, headers, body)
             decision = decide_answer(admitted.ground.policy, admitted.decision, admitted.facts, answered)
         except Exception as error:  # noqa: BLE001  # a part of the first catch-all: the request was let out, its answer is not
             self._alarm.raise_for(error, "deciding on an answer")
@@ -320,7 +320,7 @@ class Gate:
         return service, way
 
     async def _holds_secret(self, case: Case) -> bool:
-        actions = await self._judging.examiner.actions(case.request, case.ground.catalog, data=True)
+        actions = await self._judging.examiner.actions(case.facts.agent.id, case.request, case.ground.catalog, data=True)
         return any(SECRET in action.data for action in actions)
 
     # what is said and written down

@@ -41,7 +41,7 @@ class Judging:
     async def judged(self, ground: Ground, agent: Agent, request: Request, *, reads_body: bool) -> Case:
         """What the answer is now. `reads_body`: the decision depends on the body, so that one that is not there is missed."""
         facts = await self._gather(ground, agent, request, reads_body=reads_body)
-        actions = await self.examiner.actions(request, ground.catalog, data=ground.needs.data)
+        actions = await self.examiner.actions(agent.id, request, ground.catalog, data=ground.needs.data)
         case = Case(ground=ground, request=request, facts=facts, decision=decide(ground.policy, actions, facts))
         if (halt := self.switch.halted(agent, case.touched)) is not None:
             case.decision = halted(halt, case.decision)

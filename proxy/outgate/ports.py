@@ -132,10 +132,11 @@ class Desk(Protocol):
 class Examiner(Protocol):
     """Reads bodies. Whatever they hold, others have their turn meanwhile: what takes long is done elsewhere.
 
-    Every method raises UnavailableError where it can't be done, or not in time.
+    `agent` is whose they are: nobody's bodies keep those of others waiting. Every method raises UnavailableError where it
+    can't be done, or not in time.
     """
 
-    async def actions(self, request: Request, catalog: Catalog, *, data: bool) -> tuple[Action, ...]:
+    async def actions(self, agent: str, request: Request, catalog: Catalog, *, data: bool) -> tuple[Action, ...]:
         """Every action of a request, at least one; with the `data` in it where that is asked for."""
         ...
 
@@ -143,11 +144,11 @@ class Examiner(Protocol):
         """Its request_digest; None where its body can't be had whole."""
         ...
 
-    async def data(self, content: bytes) -> frozenset[str]:
+    async def data(self, agent: str, content: bytes) -> frozenset[str]:
         """The classes of data in some bytes that stand for themselves."""
         ...
 
-    async def answered(self, status: int, headers: tuple[tuple[str, str], ...], body: Body) -> Answered:
+    async def answered(self, agent: str, status: int, headers: tuple[tuple[str, str], ...], body: Body) -> Answered:
         """What an answer says. `headers` have lower-case names."""
         ...
 

@@ -159,6 +159,10 @@ class Catalog:
         self.at = lru_cache(maxsize=_HOSTS_AT_HAND)(self._at)
         """Whose host an authority is. A port counts: `api.x.test` is the default port's, `api.x.test:8443` another's."""
 
+    def __reduce__(self) -> tuple[type[Catalog], tuple[Service, ...]]:
+        """Go to another process as what it was built of: what it remembers is built again there."""
+        return Catalog, tuple(self._services.values())
+
     def services(self) -> tuple[str, ...]:
         """Names of services, sorted. `http` is what no service file knows."""
         return tuple(sorted({GENERIC, *self._services}))

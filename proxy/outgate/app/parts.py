@@ -14,6 +14,7 @@ from outgate.app.recording import Recorder
 from outgate.app.status import Seen
 from outgate.gate import Gate, Ground
 from outgate.net.lookup import Lookup
+from outgate.net.names import Names
 from outgate.net.resolver import SystemResolver
 from outgate.net.upstream import UpstreamTrust, write_bundle
 from outgate.stores.adopt import adopt
@@ -26,7 +27,7 @@ from outgate.telemetry.asked import Asked
 from outgate.telemetry.logs import LogAlarm
 from outgate.telemetry.tally import Observers
 from outgate.telemetry.timed import TimedDesk, TimedLedger
-from outgate.worker.inline import Inline
+from outgate.worker.pool import Pool
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -48,7 +49,8 @@ class Parts:
     """One gate. What it is given here is what it stands on; the rest it is built of, and closes with the stack.
 
     `fenced`: who asks is in a network of its own. `watched`: who is told what happens, besides `metrics`. `own`: the
-    addresses on which this gate listens, where no request is ever sent; read at every look-up.
+    addresses on which this gate listens, where no request is ever sent; read at every look-up. `names`: the addresses that were
+    made up for a fenced program.
     """
 
     found: Grounds
@@ -61,6 +63,7 @@ class Parts:
     clock: SystemClock = field(default_factory=SystemClock)
     seen: Seen = field(default_factory=Seen)
     own: set[tuple[str, int]] = field(default_factory=set)
+    names: Names = field(default_factory=Names)
     alarm: LogAlarm = field(init=False)
     journal: FileJournal = field(init=False)
     ledger: SqliteLedger = field(init=False)
@@ -69,6 +72,7 @@ class Parts:
     resolver: SystemResolver = field(init=False)
     mocks: Sandbox = field(init=False)
     recorder: Recorder = field(init=False)
+    examiner: Pool = field(init=False)
     asked: Asked = field(init=False)
     notifier: Notifier = field(init=False)
     gate: Gate = field(init=False)
@@ -93,6 +97,8 @@ class Parts:
         self.switch = SwitchFile.open(state)
         self._find_ways(stack)
         self._tell_people(stack)
+        self.examiner = Pool()
+        stack.push_async_callback(self.examiner.close)
         self.gate = self._gate()
         stack.push_async_callback(self.gate.settled)
         self.engine = await self._engine(authority)
@@ -162,7 +168,7 @@ class Parts:
         return Gate(
             ground=_ground(self.found),
             journal=self.journal,
-            examiner=Inline(),
+            examiner=self.examiner,
             ledger=TimedLedger(self.ledger, self.metrics, self.clock.monotonic),
             desk=TimedDesk(self.desk, self.metrics, self.clock.monotonic),
             switch=self.switch,
@@ -189,6 +195,7 @@ class Parts:
             outside=Outside(
                 trust=self._trusted,
                 credentials=self._credentials,
+                called=self.names.called,
                 unreached=self.resolver.failed,
                 untrusted=lambda _host: self.metrics.untrusted("upstream"),
                 recorder=self.recorder.tap,

@@ -12,7 +12,7 @@ from outgate.worker.inline import Inline
 
 async def test_it_says_what_the_core_says():
     request, inline = asked("POST https://api.stripe.com/v1/refunds", form="charge=ch_1&amount=5"), Inline()
-    assert await inline.actions(request, CATALOG, data=True) == examine(request, CATALOG, data=True)
+    assert await inline.actions("coder", request, CATALOG, data=True) == examine(request, CATALOG, data=True)
     assert await inline.digest("coder", request) == request_digest("coder", request)
     answer = (200, (("content-type", "application/json"),), WholeBody(b"[1, 2]"))
-    assert await inline.answered(*answer) == answered_of(*answer)
+    assert await inline.answered("coder", *answer) == answered_of(*answer)
