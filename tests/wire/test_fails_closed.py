@@ -40,7 +40,6 @@ ELSEWHERE = {
     "tunnel_refused": "test_tunnels",
     "malformed": "tests/vectors",
     "tls_failed_client": "test_tunnels",
-    "speaks_h2": "below",
     "tls_refused_alpn": "below",
     "proxy_credentials": "below",
     "server_connect_error": "below",

@@ -13,6 +13,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 import h11
+import hyperframe.frame
 
 from outgate.digest import sent_digest
 
@@ -100,6 +101,7 @@ class Upstream:
     closed: int = 0
     _server: Any = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _http2: list[_H2] = field(default_factory=list)
 
     @property
     def scheme(self) -> str:
@@ -125,6 +127,11 @@ class Upstream:
         """Hang up on everybody, now."""
         for writer in tuple(self._writers):
             writer.transport.abort()
+
+    async def goes_away(self, last: int | None = None) -> None:
+        """Say on every HTTP/2 connection that there will be no more of it. `last`: the last stream that still counts."""
+        for connection in tuple(self._http2):
+            await connection.go_away(last)
 
     async def until(self, check: Callable[[Upstream], bool]) -> None:
         """Wait until this upstream saw what a test waits for."""
@@ -234,6 +241,14 @@ class _H2:
         self.streams: dict[int, Seen] = {}
         self.room = asyncio.Condition()
         self.tasks: set[asyncio.Task[None]] = set()
+        upstream._http2.append(self)
+
+    async def go_away(self, last: int | None) -> None:
+        """Written by hand: h2 takes its own GOAWAY for the end of everything."""
+        counts = max(self.streams, default=0) if last is None else last
+        frame = hyperframe.frame.GoAwayFrame(0, last_stream_id=counts, error_code=0)
+        self.writer.write(frame.serialize())
+        await self.writer.drain()
 
     async def run(self) -> None:
         self.conn.initiate_connection()

@@ -240,10 +240,6 @@ class Addon:
 
     # the upstream
 
-    def speaks_h2(self, way: Way) -> bool:
-        """Whether the upstream agreed to HTTP/2 before."""
-        return (way.host, way.port) in self._h2
-
     def server_connect(self, link: Link, way: Way) -> Pin:
         """Check the pass."""
         return check_pass(link, way)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import h2.connection
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from h2.config import H2Configuration
+    from hyperframe.frame import GoAwayFrame
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
 
@@ -39,6 +41,7 @@ MOST_RESET: Final = 200
 """Streams that an agent may have reset beyond those that it let end: opening and resetting costs it nothing, and us much."""
 _FRAME_HEAD: Final = 9
 _PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
+_WENT: Final = "the upstream took no more requests on this connection"
 _ODD: Final = Unreadable(status=400, why="The request has a pseudo-header that is not for requests.")
 
 
@@ -81,6 +84,22 @@ class Windowed(BufferedH2Connection):
     def unsent(self, stream_id: int) -> int:
         """How much waits for the peer's window."""
         return sum(len(chunk.data) for chunk in self.stream_buffers.get(stream_id, ()))
+
+
+@dataclass(kw_only=True)
+class Leaving(h2.events.Event):
+    """A peer takes no new streams, and ends those up to the last that it names."""
+
+    last_stream_id: int
+
+
+class Outbound(Windowed):
+    """To an upstream. Where it goes away in peace (RFC 9113, section 6.8), what it took goes on: h2 would end everything."""
+
+    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Any], list[h2.events.Event]]:
+        if frame.error_code != ErrorCodes.NO_ERROR:
+            return super()._receive_goaway_frame(frame)
+        return [], [Leaving(last_stream_id=frame.last_stream_id)]
 
 
 class _Settling(Http2Connection):
@@ -149,7 +168,9 @@ class UpstreamHttp2(_Settling, Http2Client):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.h2_conn = Windowed(self.h2_conf)
+        self.h2_conn = Outbound(self.h2_conf)
+        self.leaving = False
+        """Whether it takes no new streams."""
         self._closed: str | None = None
         self.h2_conn.local_settings.enable_push = 0
         self.h2_conn.local_settings.acknowledge()
@@ -188,6 +209,16 @@ class UpstreamHttp2(_Settling, Http2Client):
         if isinstance(event, RequestProtocolError) and self.stream_queue.pop(event.stream_id, None) is not None:
             return  # it waited for a free stream, and never left
         yield from super()._handle_event(event)
+        if self.leaving and self._closed is None and not self.streams:
+            yield from self.close_connection(_WENT)
         while self._closed is not None and self.stream_queue:
             stream_id, _ = self.stream_queue.popitem()
             yield ReceiveHttp(ResponseProtocolError(stream_id, self._closed, ErrorCode.GENERIC_SERVER_ERROR))
+
+    def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
+        if not isinstance(event, Leaving):
+            return (yield from super().handle_h2_event(event))
+        self.leaving = True
+        for stream_id in [stream_id for stream_id in self.streams if stream_id > event.last_stream_id]:
+            yield ReceiveHttp(ResponseProtocolError(stream_id, _WENT, ErrorCode.GENERIC_SERVER_ERROR))
+        return False

@@ -158,13 +158,23 @@ class Http(HttpLayer):
             if not event.connection_spec_matches(connection):
                 continue
             if connection in self.waiting_for_establishment:
-                if self.context.client.alpn != b"h2" or self.wire.addon.speaks_h2(event.way):
+                if not self._takes_turns(event):
                     self.waiting_for_establishment[connection].append(event)
                     return
-            elif connection.connected and (connection.alpn == b"h2" or not self._uses.get(connection)):
+            elif connection.connected and self._is_free(connection):
                 yield from self._give(event, connection)
                 return
         yield from self._open(event, event.way)
+
+    def _takes_turns(self, event: Connect) -> bool:
+        """Whether an upstream speaks HTTP/1.1: then each of the requests at once has a connection, and waits for no other's."""
+        found = [c for c in self.connections if event.connection_spec_matches(c) and c not in self.waiting_for_establishment]
+        return any(connection.alpn != b"h2" for connection in found)
+
+    def _is_free(self, connection: Connection) -> bool:
+        if isinstance(connection, Upstream) and connection.http2 is not None:
+            return not connection.http2.leaving
+        return not self._uses.get(connection)
 
     def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
         waiting = self.waiting_for_establishment.pop(command.connection)
@@ -174,7 +184,7 @@ class Http(HttpLayer):
                 yield from self._complete(event, (None, command.err))
             return
         for event in waiting:
-            if command.connection.alpn == b"h2" or not self._uses.get(command.connection):
+            if self._is_free(command.connection):
                 yield from self._give(event, command.connection)
             else:
                 yield from self.get_connection(event)
@@ -185,7 +195,7 @@ class Http(HttpLayer):
         stack = tunnel.LayerStack()
         proxy = urlsplit(way.pin.via) if way.pin.via is not None else None
         if proxy and way.tls:
-            upstream.carrier = carrier = Upstream(address=(way.pin.address, way.pin.address_port), way=way)
+            upstream.carrier = carrier = Upstream(address=(way.pin.address, way.pin.address_port), way=way, carries=True)
             if proxy.scheme == "https":
                 stack /= UpstreamTls(context, carrier, proxy.hostname or "")
             stack /= Via(context, carrier)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mitmproxy.connection import ConnectionState
@@ -100,6 +101,8 @@ class Upstreams:
         try:
             self._addon.server_connected(self._link, server.way, writer.get_extra_info("peername"))
             server.state = ConnectionState.OPEN
+            # no pings of HTTP/2 (see wire.py): the kernel finds out which peers are no more
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._turns.transports[server] = ConnectionIO(handler=asyncio.current_task(), reader=reader, writer=writer)
             self._turns.feed(events.OpenConnectionCompleted(command, None))
             await self._turns.handle_connection(server)

@@ -52,7 +52,8 @@ class Wire:
     keep_host_header: ClassVar[bool] = False
     http_connect_send_host_header: ClassVar[bool] = True
     http2: ClassVar[bool] = True
-    http2_ping_keepalive: ClassVar[int] = 58
+    http2_ping_keepalive: ClassVar[int] = 0
+    """None: a gRPC server takes the third in a row without data for an attack, and hangs up on every stream."""
     http3: ClassVar[bool] = False
     websocket: ClassVar[bool] = True
     rawtcp: ClassVar[bool] = False
@@ -91,6 +92,8 @@ class Upstream(Server):
 
     way: Way
     carrier: Upstream | None = None
+    carries: bool = False
+    """Whether it is such a carrier, on which nothing else is sent."""
     ready: bool = False
     http2: UpstreamHttp2 | None = None
 
@@ -120,7 +123,7 @@ class Connect(GetHttpConnection):
 
     def connection_spec_matches(self, connection: object) -> bool:
         """Whether that is one."""
-        return isinstance(connection, Upstream) and connection.way == self.way
+        return isinstance(connection, Upstream) and connection.way == self.way and not connection.carries
 
 
 class Settled(events.Event):
