@@ -209,8 +209,9 @@ def _suites(cases: Sequence[Path] | None, policy: str | None) -> list[Suite]:
     """The suites in these files, else the shipped ones: all, or those of one policy."""
     from outgate.errors import ConfigError
     from outgate.policy.cases import read_cases
+    from outgate.stores.texts import text_of
 
-    suites = [read_cases(_text(path), str(path)) for path in _files(cases)]
+    suites = [read_cases(text_of(path), str(path)) for path in _files(cases)]
     if cases or policy is None:
         return suites
     own = [suite for suite in suites if suite.policy == Path(policy).stem]
@@ -224,15 +225,6 @@ def _files(cases: Sequence[Path] | None) -> list[Path]:
 
     asked = list(cases or [shipped("rules", "cases")])
     return [file for path in asked for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
-
-
-def _text(path: Path) -> str:
-    from outgate.errors import ConfigError
-
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"can't read {path}: {error}") from error
 
 
 def _policy_of(suite: Suite) -> str:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from outgate.actions.protocols.pkt_line import FLUSH, line
-from outgate.document import parse
 from outgate.errors import ConfigError, Problem
 from outgate.intake.agents import AGENT_ID, Agent
 from outgate.intake.request import Unreadable, UnreadBody
@@ -20,7 +19,7 @@ from outgate.policy.facts import Answered
 from outgate.policy.form import DATA
 from outgate.policy.part import Part
 from outgate.policy.rule import OTHERWISE
-from outgate.policy.shapes import Anything, Count, Many, Named, Table, Text, Truth, Words, problems
+from outgate.policy.shapes import Anything, Count, Many, Named, Table, Text, Truth, Words, shaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -153,10 +152,8 @@ class Tried:
 
 def read_cases(text: str, source: str) -> Suite:
     """Read a file of cases. Raises ConfigError with everything that is wrong in it."""
-    document = parse(text, source)
-    found = problems(FORM, document)
-    if found:
-        raise ConfigError(*sorted(found))
+    document = shaped(FORM, text, source)
+    found: list[Problem] = []
     file = Part(document=document, text=text, found=found)
     cases = [_read(part, file) for part in file.at("cases").entries()]
     doubled = [name for name, n in Counter(case.name for case in cases if case).items() if n > 1]

@@ -8,6 +8,9 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from outgate.document import parse
+from outgate.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -131,6 +134,15 @@ def problems(shape: Shape, document: Document, path: Path = ()) -> list[Problem]
     for step in path:
         value = value[step]
     return list(_check(shape, document, path, value))
+
+
+def shaped(shape: Shape, text: str, source: str) -> Document:
+    """Read a file's text, which has this shape. Raises ConfigError with everything that is wrong in it."""
+    document = parse(text, source)
+    wrong = problems(shape, document)
+    if wrong:
+        raise ConfigError(*sorted(wrong))
+    return document
 
 
 def _check(shape: Shape, document: Document, path: Path, value: Any) -> Iterator[Problem]:  # noqa: C901, PLR0912  # one case a shape

@@ -13,8 +13,9 @@ from outgate.intake.agents import AGENT_ID, Agent
 from outgate.intake.credentials import Agents, Enrolled
 from outgate.intake.listening import listener_of, peers_of
 from outgate.policy.agent_form import AGENT_KEYS, facts_of, moment
-from outgate.policy.shapes import Many, Named, Table, Text, Truth, Words, problems, schema
-from outgate.stores.entries import alone_with, replace_text, text_of, with_entry
+from outgate.policy.shapes import Many, Named, Table, Text, Truth, Words, schema, shaped
+from outgate.stores.entries import alone_with, replace_text, with_entry
+from outgate.stores.texts import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,16 +59,13 @@ FORM: Final = Table(
 
 def load_agents(path: Path) -> Agents:
     """Read everybody; nobody where there is no file. Raises ConfigError with every problem."""
-    text = text_of(path)
+    text = text_of(path, absent="")
     return read_agents(text, str(path)) if text else Agents()
 
 
 def read_agents(text: str, source: str) -> Agents:
     """Read a file's text. Raises ConfigError with every problem."""
-    document = parse(text, source)
-    wrong = problems(FORM, document)
-    if wrong:
-        raise ConfigError(*sorted(wrong))
+    document = shaped(FORM, text, source)
     reading = _Reading(document=document)
     by_name = {name: reading.enrolled(name, said or {}) for name, said in (document.value.get("agents") or {}).items()}
     if reading.problems:
@@ -87,7 +85,7 @@ def change(path: Path, name: str, changed: Callable[[Mapping[str, Any] | None], 
     UnavailableError; then nothing was changed.
     """
     with alone_with(path):
-        text = text_of(path) or f"outgate: {LANGUAGE}\n"
+        text = text_of(path, absent="") or f"outgate: {LANGUAGE}\n"
         load_agents(path)
         before = (parse(text, str(path)).value.get("agents") or {}).get(name)
         after = with_entry(text, str(path), "agents", name, changed(before))

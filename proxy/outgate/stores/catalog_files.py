@@ -8,6 +8,7 @@ from outgate.actions.service_file import compile_catalog
 from outgate.document import parse
 from outgate.errors import ConfigError, Problem
 from outgate.stores.shipped import shipped
+from outgate.stores.texts import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from outgate.actions.catalog import Catalog
     from outgate.document import Document
-
-LARGEST = 4 * 2**20
-"""Bytes of one service file."""
 
 
 def load_catalog(*extra: Path) -> Catalog:
@@ -29,7 +27,7 @@ def load_catalog(*extra: Path) -> Catalog:
     documents: list[Document] = []
     for path in (*_files(shipped("rules", "services")), *(file for given in extra for file in _files(given))):
         try:
-            documents.append(_document(path))
+            documents.append(parse(text_of(path), str(path)))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
@@ -42,15 +40,3 @@ def _files(path: Path) -> Iterator[Path]:
         yield from sorted(path.glob("*.yaml"))
     else:
         yield path
-
-
-def _document(path: Path) -> Document:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        text = content.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(Problem(source=str(path), message=f"can't be read: {error}")) from error
-    if len(content) > LARGEST:
-        raise ConfigError(Problem(source=str(path), message=f"is larger than {LARGEST} bytes, split it"))
-    return parse(text, str(path))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from outgate.disk import Disk, make_folder, replace_whole
 from outgate.document import parse
-from outgate.errors import ConfigError, Problem, UnavailableError
+from outgate.errors import ConfigError, UnavailableError
+from outgate.stores.texts import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,23 +66,13 @@ def alone_with(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def text_of(path: Path) -> str:
-    """What stands in a file that people write; nothing where there is none. Raises ConfigError."""
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        return ""
-    except UnicodeDecodeError as error:
-        raise ConfigError(Problem(source=str(path), message="not text: this file is UTF-8")) from error
-    except OSError as error:
-        raise ConfigError(Problem(source=str(path), message=f"can't be read: {error.strerror or error}")) from error
-
-
 def replace_text(path: Path, text: str) -> None:
     """Put a text in the place of a file's, durably, whole or not at all; owner and mode stay. Raises UnavailableError."""
-    target = path.resolve()
+    target, content = path.resolve(), text.encode()
+    if len(content) > LARGEST:
+        raise UnavailableError(f"{path} is full: no more than {LARGEST} bytes of it are read")
     try:
-        replace_whole(target, text.encode(), begin=lambda fd: _like(fd, target))
+        replace_whole(target, content, begin=lambda fd: _like(fd, target))
     except OSError as error:
         raise UnavailableError(f"{path} can't be written: {error.strerror or error}") from error
 

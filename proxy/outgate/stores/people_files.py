@@ -11,8 +11,9 @@ from outgate.document import parse
 from outgate.errors import ConfigError, EvidenceError, Problem
 from outgate.keys.people import PERSON, People, Person
 from outgate.keys.ssh import parse_public
-from outgate.policy.shapes import Many, Named, Table, Text, Words, meant, problems, schema
-from outgate.stores.entries import alone_with, replace_text, text_of, with_entry, without_entry
+from outgate.policy.shapes import Many, Named, Table, Text, Words, meant, schema, shaped
+from outgate.stores.entries import alone_with, replace_text, with_entry, without_entry
+from outgate.stores.texts import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -65,16 +66,13 @@ class Change:
 
 def load_people(path: Path) -> People:
     """Read everybody; nobody where there is no file. Raises ConfigError with every problem."""
-    text = text_of(path)
+    text = text_of(path, absent="")
     return read_people(text, str(path)) if text else People()
 
 
 def read_people(text: str, source: str) -> People:
     """Read a file's text. Raises ConfigError with every problem."""
-    document = parse(text, source)
-    wrong = problems(FORM, document)
-    if wrong:
-        raise ConfigError(*sorted(wrong))
+    document = shaped(FORM, text, source)
     reading = _Reading(document=document)
     people = [reading.person(name, said) for name, said in (document.value.get("people") or {}).items()]
     if reading.problems:
@@ -114,7 +112,7 @@ def add(path: Path, name: str, keys: Iterable[str], groups: Iterable[str], *, fi
     """
     with alone_with(path):
         load_people(path)
-        text = text_of(path) or _HEAD
+        text = text_of(path, absent="") or _HEAD
         was = _said(text, path, name)
         entry = _entry([*_listed(was, "groups"), *groups], [*_listed(was, "keys"), *keys])
         return _changed(path, with_entry(text, str(path), "people", name, entry), first)
@@ -123,7 +121,7 @@ def add(path: Path, name: str, keys: Iterable[str], groups: Iterable[str], *, fi
 def remove(path: Path, name: str, key: str | None = None) -> Change:
     """Remove a person, or one of the keys, by its fingerprint. Raises as `add` does."""
     with alone_with(path):
-        text, people = text_of(path), load_people(path)
+        text, people = text_of(path, absent=""), load_people(path)
         if name not in people.by_name:
             raise ConfigError(Problem(source=str(path), message=f"there is no '{name}'{meant(name, people.by_name)}"))
         if key is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from outgate.errors import ConfigError
 from outgate.policy.load import load
 from outgate.stores.shipped import shipped
+from outgate.stores.texts import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def load_policies(asked: Sequence[str], catalog: Catalog, *, mode: Mode | None =
     for name in asked:
         try:
             path = policy_path(name)
-            texts.append((str(path), _text(path)))
+            texts.append((str(path), text_of(path)))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
@@ -49,10 +50,3 @@ def policy_path(asked: str) -> Path:
     if path.name != asked or path.suffix:
         raise ConfigError(f"there is no policy file {asked!r}: give a file's path or one of {known}")
     raise ConfigError(f"no policy {asked!r}: give a file's path or one of {known}")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"can't read {path}: {error}") from error

@@ -1,6 +1,7 @@
 import pytest
 
 from outgate.document import parse
+from outgate.errors import ConfigError
 from outgate.policy.shapes import (
     Anything,
     Count,
@@ -15,6 +16,7 @@ from outgate.policy.shapes import (
     meant,
     problems,
     schema,
+    shaped,
 )
 
 COLOUR = Words("colour", ("red", "green"), later={"blue": "paint comes next"})
@@ -84,6 +86,13 @@ def test_what_has_the_form_has_no_problem(text):
 )
 def test_what_has_not_says_where_what_and_what_was_meant(text, said):
     assert said in wrong(text)
+
+
+def test_a_text_of_the_shape_is_read_and_another_is_refused_with_all_that_is_wrong():
+    assert shaped(SHAPE, "colour: red", "f").value == {"colour": "red"}
+    with pytest.raises(ConfigError) as raised:
+        shaped(SHAPE, "{size: none, colour: pink}", "f")
+    assert [problem.column for problem in raised.value.problems] == [8, 22]
 
 
 def test_a_long_value_is_cut_in_a_message():

@@ -1,7 +1,8 @@
 import pytest
 
 from outgate.errors import ConfigError
-from outgate.stores.catalog_files import LARGEST, load_catalog
+from outgate.stores.catalog_files import load_catalog
+from outgate.stores.texts import LARGEST
 
 MINE = (
     "outgate: service/v1alpha\nservice: crm\nhosts: [crm.example]\noperations:\n  ping: {on: GET /ping, access: read, tier: T0}\n"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from outgate.document import parse
 from outgate.errors import ConfigError, UnavailableError
-from outgate.stores.entries import alone_with, replace_text, text_of, with_entry, without_entry
+from outgate.stores.entries import alone_with, replace_text, with_entry, without_entry
+from outgate.stores.texts import LARGEST, text_of
 
 FILE = """\
 # Who may come in.
@@ -113,13 +114,12 @@ def test_what_can_not_be_written_leaves_what_was_there(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["agents.yaml"]
 
 
-def test_what_can_not_be_read_says_so(tmp_path):
-    assert text_of(tmp_path / "nothing.yaml") == ""
-    (tmp_path / "bytes.yaml").write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match="UTF-8"):
-        text_of(tmp_path / "bytes.yaml")
-    with pytest.raises(ConfigError, match="can't be read"):
-        text_of(tmp_path)
+def test_what_would_be_too_large_to_be_read_again_is_not_written(tmp_path):
+    path = tmp_path / "agents.yaml"
+    replace_text(path, "a: 1\n")
+    with pytest.raises(UnavailableError, match="is full"):
+        replace_text(path, "#" * (LARGEST + 1))
+    assert text_of(path) == "a: 1\n"
 
 
 def test_two_who_change_a_file_do_so_one_after_the_other(tmp_path):
@@ -128,7 +128,7 @@ def test_two_who_change_a_file_do_so_one_after_the_other(tmp_path):
     def add(number):
         for one in range(5):
             with alone_with(path):
-                replace_text(path, with_entry(text_of(path), "f", "agents", f"a{number}-{one}", {}))
+                replace_text(path, with_entry(text_of(path, absent=""), "f", "agents", f"a{number}-{one}", {}))
 
     threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
     for thread in threads:

@@ -3,6 +3,7 @@ import pytest
 from outgate.errors import ConfigError
 from outgate.stores import mock_files
 from outgate.stores.mock_files import own_mock_files, read_document, shipped_mock_file
+from outgate.stores.texts import LARGEST
 
 TEXT = "outgate: mocks/v1alpha\nservice: {}\nanswers: [{{on: GET /x}}]\n"
 
@@ -43,8 +44,13 @@ def test_json_is_read_by_its_name(tmp_path):
         read_document(path)
 
 
-def test_a_file_has_a_largest_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(mock_files, "LARGEST", 10)
-    (tmp_path / "x.yaml").write_text("x" * 11)
-    with pytest.raises(ConfigError, match="larger than 10 bytes"):
+def test_a_file_has_a_largest_size_and_json_a_larger_one(tmp_path, monkeypatch):
+    large = '"' + "x" * LARGEST + '"'
+    (tmp_path / "x.yaml").write_text(large)
+    with pytest.raises(ConfigError, match=f"larger than {LARGEST} bytes, split it or write it as JSON"):
         read_document(tmp_path / "x.yaml")
+    (tmp_path / "x.json").write_text(large)
+    assert len(read_document(tmp_path / "x.json").value) == LARGEST
+    monkeypatch.setattr(mock_files, "LARGEST_JSON", 10)
+    with pytest.raises(ConfigError, match=r"larger than 10 bytes, split it$"):
+        read_document(tmp_path / "x.json")
