@@ -9,10 +9,11 @@ import re
 import shutil
 from collections import Counter
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
+from socket import AF_INET6
 from typing import TYPE_CHECKING
 
 from outgate.app.grounds import grounds
@@ -28,6 +29,7 @@ from outgate.fence.linux import Fence
 from outgate.fence.plan import FencePlan, without_channels
 from outgate.fence.unfenced import Unfenced
 from outgate.intake.agents import AGENT_ID
+from outgate.net.answering import Answering
 from outgate.policy.effect import Mode
 from outgate.settings import config_folder, state_folder
 from outgate.stores.keyfile import receipts_key
@@ -75,17 +77,22 @@ class RunAsk:
     shares: tuple[Path, ...] = ()
     directs: tuple[int, ...] = ()
     fenced: bool = True
+    transparent: bool = True
     metrics: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What is known when the command starts. `unfenced` says why there is no fence; empty where there is one."""
+    """What is known when the command starts. `unfenced` says why there is no fence; empty where there is one.
+
+    `unturned` says why what a program connects to by itself is refused, where it should have been turned to the gate.
+    """
 
     agent: str
     policy: str
     enforcing: bool
     unfenced: str = ""
+    unturned: str = ""
     via: str = ""
     roots: tuple[str, ...] = ()
     """Variables whose certificates are trusted besides the usual ones."""
@@ -197,6 +204,7 @@ def _plan(asked: RunAsk, found: Grounds, kept: tuple[Path, ...]) -> FencePlan:
         names=names(found.environ, found.state, *found.written),
         share=shares,
         direct=tuple(dict.fromkeys((*found.settings.direct, *asked.directs))),
+        turned=found.settings.transparent_ports if asked.transparent and found.settings.transparent else (),
     )
 
 
@@ -316,6 +324,18 @@ class _Run:
             for listener in listeners:
                 server = await relay(listener.dup(), port)
                 stack.callback(server.close)
+        await self._serve_turned(stack)
+
+    async def _serve_turned(self, stack: AsyncExitStack) -> None:
+        """What programs connect to by themselves; and the addresses for that, which are made up."""
+        turned = [one for both in self.command.turned.values() for one in both]
+        for listener in turned:
+            await self.parts.engine.serve_on(listener.dup(), self.agent, "transparent")
+        if self.command.names:
+            datagrams, streams = self.command.names
+            answering = Answering(self.parts.names, ipv6=any(one.family == AF_INET6 for one in turned))
+            stack.callback(answering.close)
+            await answering.serve(datagrams.dup(), streams.dup())
 
     # the command
 
@@ -326,6 +346,7 @@ class _Run:
             policy=self.found.policy.name,
             enforcing=self.found.policy.mode is Mode.ENFORCE,
             unfenced=self.unfenced,
+            unturned=self.command.unturned,
             via=via.shown if via else "",
             roots=self.found.added_roots(),
         )
@@ -342,6 +363,7 @@ class _Run:
             "unfenced": self.unfenced,
             "share": [str(path) for path in (*self.found.settings.share, *self.asked.shares)],
             "direct": list(self.command.directs),
+            "transparent": list(self.command.turned),
         }
 
     def _release(self, authority: Authority) -> None:
@@ -376,8 +398,14 @@ class _Run:
             await self._went_around(gate, attempt)
 
     async def _went_around(self, gate: Gate, attempt: Attempt) -> None:
+        attempt = replace(attempt, name=attempt.name or self._called(attempt.address))
         self.around[attempt] += 1
         await self._note(gate, "around", _about(attempt))
+
+    def _called(self, address: str) -> str:
+        """The name that it got this address for, if it asked for one."""
+        called = self.parts.names.called(address)
+        return called if called != address else ""
 
     async def _sweep(self, gate: Gate) -> tuple[Planted, ...]:
         """Put aside what the command left where it would run later, outside."""

@@ -34,6 +34,9 @@ def run(  # noqa: PLR0913  # one parameter an option
         list[int] | None, typer.Option(metavar="PORT", help="Give the agent a TCP port of this host's loopback.")
     ] = None,
     no_fence: Annotated[bool, typer.Option("--no-fence", help="Only ask the agent's programs to come this way.")] = False,
+    no_transparent: Annotated[
+        bool, typer.Option("--no-transparent", help="Refuse what programs connect to by themselves, instead of taking it.")
+    ] = False,
     metrics: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Serve Prometheus metrics: a socket's path or host:port.")
     ] = None,
@@ -56,6 +59,7 @@ def run(  # noqa: PLR0913  # one parameter an option
         shares=tuple(share or ()),
         directs=tuple(direct or ()),
         fenced=not no_fence,
+        transparent=not no_transparent,
         metrics=metrics,
     )
     try:

@@ -29,6 +29,8 @@ def opening_lines(begun: Begun) -> Iterator[str]:
     if begun.unfenced:
         why = "" if begun.unfenced == "as asked" else f" ({begun.unfenced.removeprefix('no fence: ')})"
         yield from wrapped(f"not fenced: same user, can go around{why}", INDENT)
+    if begun.unturned:
+        yield from wrapped(f"only programs that use the proxy get out, others nowhere ({begun.unturned})", INDENT)
     if begun.via:
         yield INDENT + f"upstream proxy from the environment: {begun.via}"
     if begun.roots:

@@ -24,6 +24,8 @@ _IFF_UP, _IFF_NOARP = 1, 0x80
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_NET_NS_FD, _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 3, 18, 28, 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL, _NODAD = 1, 2, 0x02
 _RTA_DST, _RTA_OIF, _RTA_PREFSRC, _STATIC = 1, 4, 7, 4
+_HOST = 254
+"""The scope of what does not leave the machine."""
 _FRA_PRIORITY, _FRA_IP_PROTO, _FRA_DPORT_RANGE, _TO_TABLE = 6, 22, 24, 1
 _HARDWARE = b"\x02\x00\x00\x00\x00\x01"
 """Of both ends of a pair: a device that asks nobody sends to its own."""
@@ -73,7 +75,9 @@ class Netlink:
     ) -> None:
         """Route one address, or all of them, to a device."""
         family = socket.AF_INET if version == 4 else socket.AF_INET6
-        head = struct.pack("=BBBBBBBBI", family, to.max_prefixlen if to else 0, 0, 0, table, _STATIC, 0, kind, 0)
+        head = struct.pack(
+            "=BBBBBBBBI", family, to.max_prefixlen if to else 0, 0, 0, table, _STATIC, _HOST if kind == HERE else 0, kind, 0
+        )
         body = _attribute(_RTA_OIF, struct.pack("=I", device))
         body += _attribute(_RTA_DST, to.packed) if to else b""
         self._ask(_NEW_ROUTE, head + body + (_attribute(_RTA_PREFSRC, source.packed) if source else b""))

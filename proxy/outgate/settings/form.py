@@ -36,6 +36,8 @@ FORM = Table(
         "fence": Truth("'fence'"),
         "share": Many(_path),
         "direct": Many(Count("a port")),
+        "transparent": Truth("'transparent'"),
+        "transparent_ports": Many(Count("a port")),
         "services": Many(_path),
         "mocks": Many(_path),
         "networks": Named("networks", Many(Text("a block", r"[0-9a-fA-F.:/]{2,60}", "addresses like 10.0.0.0/8"))),

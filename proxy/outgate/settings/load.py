@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from outgate.settings.bounds import Limit
 
 FILE = "config.yaml"
+_DNS = 53
 _MOST_HELD = timedelta(seconds=60)
 _MOST_DRAINED = timedelta(hours=1)
 
@@ -110,6 +111,8 @@ class _Reading:
             fence=said.get("fence", True),
             share=self._paths("share"),
             direct=tuple(self._port(("direct", at), port) for at, port in enumerate(_many(said.get("direct", [])))),
+            transparent=said.get("transparent", True),
+            transparent_ports=self._transparent_ports(),
             services=self._paths("services"),
             mocks=self._paths("mocks"),
             destinations=self._destinations(said),
@@ -151,6 +154,17 @@ class _Reading:
         if port > 65535:
             self._note(at, f"a port is a number from 1 to 65535, not {port}")
         return port
+
+    def _transparent_ports(self) -> tuple[int, ...]:
+        said = self.said.get("transparent_ports")
+        if said is None:
+            return Settings().transparent_ports
+        ports = [self._port(("transparent_ports", at), port) for at, port in enumerate(_many(said))]
+        if _DNS in ports:
+            self._note(
+                ("transparent_ports", ports.index(_DNS)), "port 53 is where names are asked for, and nothing else is spoken"
+            )
+        return tuple(dict.fromkeys(ports))
 
     def _size(self, said: str | int) -> int:
         found = size_of(said)

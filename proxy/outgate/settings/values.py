@@ -73,6 +73,9 @@ class Settings:
     fence: bool = True
     share: tuple[Path, ...] = ()
     direct: tuple[int, ...] = ()
+    transparent: bool = True
+    transparent_ports: tuple[int, ...] = (80, 443)
+    """Where `run` takes what a fenced program connects to by itself, whatever the address."""
     services: tuple[Path, ...] = ()
     mocks: tuple[Path, ...] = ()
     """Files of canned answers of the operator's, or folders of them."""

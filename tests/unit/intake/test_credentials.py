@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from outgate.intake.agents import Agent
 from outgate.intake.credentials import Agents, Claim, Denied, Enrolled, claim_of, new_token, token_digest
+from outgate.intake.listening import peers_of
 
 TOKEN = new_token(bytes(range(32)))
 MAILER = Enrolled(agent=Agent(id="mailer"), token=token_digest(TOKEN))
@@ -134,3 +135,39 @@ def test_whose_standing_changed_is_outdated_and_whose_team_changed_is_not():
     assert then.outdated(agents(token=token_digest("new"))) == {"mailer"}
     assert then.outdated(agents(peers=(ip_network("10.0.0.0/8"),))) == {"mailer"}
     assert then.outdated(agents(agent=Agent(id="mailer", team="finance"))) == frozenset()
+
+
+def from_(name: str, *blocks: str, **said) -> Enrolled:
+    return Enrolled(agent=Agent(id=name), peers=tuple(map(peers_of, blocks)), **said)
+
+
+@pytest.mark.parametrize(
+    ("others", "peer", "found"),
+    [
+        ([], "10.0.0.7", "a"),
+        ([], "::ffff:10.0.0.7", "a"),
+        ([], "fd00::7", "a"),
+        ([], "10.0.1.7", Denied.NONE),
+        ([], "fd01::7", Denied.NONE),
+        ([], "", Denied.NONE),
+        ([from_("b", "10.0.0.7")], "10.0.0.7", Denied.AMBIGUOUS),
+        ([from_("b", "10.0.0.7")], "10.0.0.8", "a"),
+        ([from_("b", "0.0.0.0/0", revoked=True)], "10.0.0.7", Denied.AMBIGUOUS),
+        ([Enrolled(agent=Agent(id="b"), token="x")], "10.0.0.7", "a"),
+        ([from_("b", "10.9.0.0/16")], "10.9.0.1", Denied.AMBIGUOUS),
+    ],
+)
+def test_an_address_says_who_it_is_only_where_it_is_ones_alone_and_that_was_said_to_be_enough(others, peer, found):
+    known = [from_("a", "10.0.0.0/24", "10.0.0.7", "fd00::/64", transparent=True), *others]
+    at = Agents(by_name={one.agent.id: one for one in known}).at(peer)
+    assert (at if isinstance(at, Denied) else at.agent.id) == found
+
+
+def test_who_was_revoked_is_told_apart_from_nobody():
+    agents = Agents(by_name={"a": from_("a", "10.0.0.7", transparent=True, revoked=True)})
+    assert agents.at("10.0.0.7") is Denied.REVOKED
+
+
+def test_who_may_not_come_by_an_address_alone_any_more_is_outdated():
+    was, now = (Agents(by_name={"a": from_("a", "10.0.0.7", transparent=said)}) for said in (True, False))
+    assert was.outdated(now) == {"a"}

@@ -11,6 +11,7 @@ def test_editors_know_every_key():
     said = json.loads(json.dumps(json_schema()))
     assert set(said["properties"]) == {
         *("outgate", "agent", "policy", "enforce", "fence", "share", "direct", "services", "mocks"),
+        *("transparent", "transparent_ports"),
         *("networks", "destinations", "metrics", "body_limit", "limits", "log_level"),
         *("listen", "agents", "people", "hold", "drain", "admin", "admin_token_file", "notify"),
     }

@@ -45,6 +45,8 @@ enforce: true
 fence: false
 share: services
 direct: [5432, 6379]
+transparent: false
+transparent_ports: [443, 8443, 443]
 services: services
 networks: {office: [10.0.0.0/8, "fd00:12::/32"]}
 destinations:
@@ -65,6 +67,7 @@ log_level: debug
         1 << 20,
         "debug",
     )
+    assert (said.transparent, said.transparent_ports) == (False, (443, 8443))
     assert said.policies == ("coding-agent", str(pem / "mine.yaml"))
     assert said.share == said.services == (pem / "services",)
     agent = said.agent.agent("coder")
@@ -100,6 +103,7 @@ destinations:
 networks:
   office: [10.0.0.0/8, 127.0.0.0/8]
 direct: [1, 70000]
+transparent_ports: [53, 65536]
 body_limit: 8 MB
 log_level: inf
 share: nowhere
@@ -116,9 +120,11 @@ share: nowhere
         "config.yaml:9:9: every host at one address is a mistake, name the hosts",
         "config.yaml:11:24: '127.0.0.0/8': loopback, metadata, multicast and unspecified addresses can't be opened as a network",
         "config.yaml:12:13: a port is a number from 1 to 65535, not 70000",
-        "config.yaml:13:13: 'body_limit' is a number of bytes, like 1048576 or 8 MiB",
-        "config.yaml:14:12: unknown log level 'inf', did you mean 'info'?",
-        f"config.yaml:15:8: {tmp_path}/nowhere does not exist, name a file or folder that does",
+        "config.yaml:13:21: port 53 is where names are asked for, and nothing else is spoken",
+        "config.yaml:13:25: a port is a number from 1 to 65535, not 65536",
+        "config.yaml:14:13: 'body_limit' is a number of bytes, like 1048576 or 8 MiB",
+        "config.yaml:15:12: unknown log level 'inf', did you mean 'info'?",
+        f"config.yaml:16:8: {tmp_path}/nowhere does not exist, name a file or folder that does",
     ]
 
 

@@ -38,6 +38,7 @@ def test_everything_that_can_be_said_of_an_agent_is_read():
     token: "{DIGEST}"
     from: [10.0.0.0/8, "fd00::1"]
     observe: true
+    transparent: true
     listen: 127.0.0.1:8081
     revoked: true
   plain: {{}}
@@ -49,7 +50,7 @@ def test_everything_that_can_be_said_of_an_agent_is_read():
     assert mailer.token == DIGEST
     assert mailer.peers == (ip_network("10.0.0.0/8"), ip_network("fd00::1/128"))
     assert mailer.listener == Listener(port=8081, agent="mailer")
-    assert mailer.revoked
+    assert (mailer.revoked, mailer.transparent) == (True, True)
     plain = known.by_name["plain"]
     assert (plain.token, plain.peers, plain.listener, plain.revoked) == ("", (), None, False)
 
@@ -68,6 +69,7 @@ def test_the_digest_is_of_what_is_said_and_not_of_how():
     ("text", "said"),
     [
         ("  a: {token: secret}", "never the token itself"),
+        ("  a: {transparent: true}", "say with 'from' which addresses are its own"),
         ("  a: {tokens: x}", "did you mean 'token'"),
         ("  a: {from: 10.0.0.7/8}", "like 10.0.0.7 or 10.0.0.0/24"),
         ("  a: {listen: 8081}", "an address and a port"),
@@ -115,5 +117,5 @@ def test_a_file_that_is_wrong_is_not_changed(tmp_path):
 def test_editors_know_every_key():
     (table,) = json.loads(json.dumps(json_schema()))["properties"]["agents"]["patternProperties"].values()
     assert set(table["properties"]) == {
-        *("team", "owner", "permissions", "labels", "since", "token", "from", "listen", "observe", "revoked"),
+        *("team", "owner", "permissions", "labels", "since", "token", "from", "listen", "observe", "revoked", "transparent"),
     }
