@@ -164,7 +164,7 @@ class _Reading:
             self._note(
                 ("transparent_ports", ports.index(_DNS)), "port 53 is where names are asked for, and nothing else is spoken"
             )
-        return tuple(dict.fromkeys(ports))
+        return tuple(ports)
 
     def _size(self, said: str | int) -> int:
         found = size_of(said)

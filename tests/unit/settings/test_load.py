@@ -46,7 +46,7 @@ fence: false
 share: services
 direct: [5432, 6379]
 transparent: false
-transparent_ports: [443, 8443, 443]
+transparent_ports: [443, 8443]
 services: services
 networks: {office: [10.0.0.0/8, "fd00:12::/32"]}
 destinations:
