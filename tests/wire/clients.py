@@ -116,6 +116,17 @@ class Wire:
         return self.writer.get_extra_info("ssl_object").selected_alpn_protocol()
 
 
+class SocksWire(Wire):
+    """A client that opens its tunnels by SOCKS 5. It needs no login where it is told that none is needed."""
+
+    async def tunnel(self, host: str, port: int) -> Answer:
+        await self.send(b"\x05\x01\x00")
+        assert await asyncio.wait_for(self.reader.readexactly(2), PATIENCE) == b"\x05\x00"
+        await self.send(b"\x05\x01\x00\x03" + bytes([len(host)]) + host.encode("latin-1") + port.to_bytes(2))
+        got = await asyncio.wait_for(self.reader.readexactly(10), PATIENCE)
+        return Answer(200 if got[1] == 0 else 400, f"socks5 {got[1]}", [])
+
+
 class Streams:
     """An HTTP/2 client on an open connection. It may send what no well-behaved one would."""
 

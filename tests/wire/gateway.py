@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
-from wire.clients import Streams, Wire
+from wire.clients import SocksWire, Streams, Wire
 from wire.upstreams import Upstream
 
 from outgate.actions.catalog import Catalog
@@ -23,6 +23,7 @@ from outgate.gate import Gate, Ground
 from outgate.halt import Halts
 from outgate.intake.agents import Agent
 from outgate.intake.destinations import Destination, Destinations, Fixed, Via
+from outgate.intake.listening import Secured
 from outgate.keys.ed25519 import SigningKey
 from outgate.keys.people import People
 from outgate.mitm.enforce import Outside
@@ -42,6 +43,9 @@ from outgate.worker.inline import Inline
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from outgate.intake.listening import WayIn
+    from outgate.mitm.doors import Door
 
 AGENT = Agent(id="coder", since=datetime(2020, 1, 1, tzinfo=UTC))
 POLICY = """
@@ -135,6 +139,7 @@ class Gateway:
     destinations: dict[str, Destination] = field(default_factory=dict)
     unreached: list[Any] = field(default_factory=list)
     port: int = 0
+    way: WayIn = "http"
 
     async def start(self) -> Gateway:
         self.pki = _pki(self.folder)
@@ -165,8 +170,13 @@ class Gateway:
         outside = Outside(trust=trust.trust_for, credentials=self._credentials, unreached=self.unreached.append)
         self.engine = Engine(gate=self.gate, authority=self.authority, outside=outside, alarm=self.alarm, limits=self.limits)
         await self.engine.start()
-        self.port = await self.engine.listen("127.0.0.1", 0, AGENT)
+        self.port = await self.listen(AGENT)
         return self
+
+    async def listen(self, door: Door, **said: Any) -> int:
+        """Have somebody come in by this gate's way."""
+        secured = Secured(names=("localhost",), **said) if self.way == "https" else None
+        return await self.engine.listen("127.0.0.1", 0, door, self.way, secured)
 
     def ground(self, text: str) -> Ground:
         """What a policy's text decides with: also for `self.gate.adopt`."""
@@ -217,11 +227,18 @@ class Gateway:
         return context
 
     async def plain(self) -> Wire:
-        return await Wire.to(self.port)
+        """A client that came in, and opened no tunnel yet."""
+        if self.way == "socks5":
+            return await SocksWire.to(self.port)
+        wire = await Wire.to(self.port)
+        if self.way == "https":
+            await wire.tls(self.context("h2", "http/1.1"), "localhost")
+            assert wire.alpn == "http/1.1"
+        return wire
 
     async def https(self, host: str = "api.test", *alpn: str, port: int = 443, sni: str | None = None) -> Wire:
         """A client inside TLS inside a tunnel."""
-        wire = await Wire.to(self.port)
+        wire = await self.plain()
         assert (await wire.tunnel(host, port)).status == 200
         await wire.tls(self.context(*(alpn or ("http/1.1",))), sni or host)
         return wire

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from outgate.mitm.tls import Handshakes
 
 _H1: Final = b"http/1.1"
+_TLS_RECORD: Final = re.compile(rb"\x16(?:\x03|\Z)")
 _PARTIAL_CHAIN: Final = 0x80000
 """X509_V_FLAG_PARTIAL_CHAIN: what stands in `client_ca` is trusted, also where it is no root."""
 
@@ -141,13 +143,17 @@ class Envelope(_Tls):
         self.child_layer = inside
         self.tls = front.greet(wire.addon.handshakes)
         self._next: list[tuple[Layer, bytes]] = []
-        self._heard = False
+        self._heard = self._begun = False
 
     def start_handshake(self) -> CommandGenerator[None]:
         yield from ()
 
     def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
         self._heard = True
+        if not self._begun:
+            self._begun = _TLS_RECORD.match(data) is not None
+            if not self._begun:
+                return False, "not tls"  # OpenSSL waits for five bytes before it says so
         return (yield from super().receive_handshake_data(data))
 
     def established(self) -> None:
