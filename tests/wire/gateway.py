@@ -28,6 +28,7 @@ from outgate.keys.ed25519 import SigningKey
 from outgate.keys.people import People
 from outgate.mitm.enforce import Outside
 from outgate.mitm.engine import Engine
+from outgate.mitm.keeping import spool_folder
 from outgate.mitm.link import Limits
 from outgate.net.lookup import Lookup
 from outgate.net.resolver import SystemResolver
@@ -130,6 +131,7 @@ class Gateway:
     switch: Any = field(default_factory=Switch)
     mocks: Any = field(default_factory=Mocks)
     limits: Limits = field(default_factory=Limits)
+    examiner: Any = field(default_factory=Inline)
     expects_alarms: bool = False
     proxies: dict[str, Via] = field(default_factory=dict)
     alarm: Alarm = field(default_factory=Alarm)
@@ -138,6 +140,7 @@ class Gateway:
     unseen_ok: set[str] = field(default_factory=set)
     destinations: dict[str, Destination] = field(default_factory=dict)
     unreached: list[Any] = field(default_factory=list)
+    bounded: list[str] = field(default_factory=list)
     port: int = 0
     way: WayIn = "http"
 
@@ -154,7 +157,7 @@ class Gateway:
         self.gate = Gate(
             ground=self.ground(text),
             journal=self.journal,
-            examiner=Inline(),
+            examiner=self.examiner,
             ledger=self.ledger,
             desk=self.desk,
             switch=self.switch,
@@ -167,8 +170,21 @@ class Gateway:
             hold=self.hold,
         )
         trust = UpstreamTrust(bundle=self.pki.ca_file, destinations=self.table)
-        outside = Outside(trust=trust.trust_for, credentials=self._credentials, unreached=self.unreached.append)
-        self.engine = Engine(gate=self.gate, authority=self.authority, outside=outside, alarm=self.alarm, limits=self.limits)
+        outside = Outside(
+            trust=trust.trust_for,
+            credentials=self._credentials,
+            unreached=self.unreached.append,
+            bounded=self.bounded.append,
+        )
+        self.spool = spool_folder(self.folder / "spool")
+        self.engine = Engine(
+            gate=self.gate,
+            authority=self.authority,
+            outside=outside,
+            alarm=self.alarm,
+            limits=self.limits,
+            spool=self.spool,
+        )
         await self.engine.start()
         self.port = await self.listen(AGENT)
         return self

@@ -185,6 +185,7 @@ class Parts:
     async def _engine(self, authority: Authority) -> Engine:
         from outgate.mitm.enforce import Outside  # here: mitmproxy takes a second to import, and the fence comes first
         from outgate.mitm.engine import Engine
+        from outgate.mitm.keeping import spool_folder
         from outgate.mitm.link import Limits
 
         self._bundle = write_bundle(self.found.state / "trust", self.found.roots)
@@ -198,11 +199,13 @@ class Parts:
                 called=self.names.called,
                 unreached=self.resolver.failed,
                 untrusted=lambda _host: self.metrics.untrusted("upstream"),
+                bounded=self.metrics.limit_reached,
                 recorder=self.recorder.tap,
             ),
             alarm=self.alarm,
             limits=replace(Limits(), body=self.found.settings.body_limit, **self.found.settings.limits),
             agents=self.agents,
+            spool=spool_folder(self.found.state / "spool"),
         )
         await engine.start()
         self.metrics.connections("client", lambda: engine.clients)

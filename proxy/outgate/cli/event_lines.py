@@ -59,6 +59,22 @@ def _refused(about: About) -> str:
     return f"{_text(about, 'approval')} {_text(about, 'person')}'s signature does not count: {_text(about, 'because')}"
 
 
+def _message(did: str) -> Callable[[About], str]:
+    def say(about: About) -> str:
+        side = "sent" if about.get("sent") is True else "received"
+        rules = ", ".join(_texts(about, "rules"))
+        by = f" by approval {_text(about, 'approval')}" if _text(about, "approval") else f" by {rules}" if rules else ""
+        said = f"{_text(about, 'over')} message {side}, {_count(_int(about, 'size'), 'byte')}, {did}{by}"
+        return f"{said}{_of(about)}"
+
+    return say
+
+
+def _of(about: About) -> str:
+    of = _text(about, "of")
+    return f", of {of}" if of else ""
+
+
 def _scope(about: About) -> str:
     scope, name = _text(about, "scope"), _text(about, "name")
     return scope if scope == "all" or not name else f"{scope} {name}"
@@ -178,6 +194,9 @@ _KINDS: Mapping[str, tuple[str, Callable[[About], str]]] = {
     "approval-asked": ("asked", _asked),
     "approval-signed": ("signed", _signed),
     "approval-refused": ("signed", _refused),
+    "message-refused": ("message", _message("REFUSED")),
+    "message-approved": ("message", _message("let pass")),
+    "message-would": ("message", _message("would be refused")),
     "halt": ("HALT", _halt),
     "halted": ("halted", _still),
     "resume": ("resume", _halt),
@@ -197,6 +216,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[About], str]]] = {
     "clock-stepped": ("clock", _clock),
     "tunnel-refused": ("tunnel", _at),
     "trust-failed": ("untrusted", _at),
+    "limit-reached": ("limit", _at),
     "log-closed": ("closed", _closed),
     "start": ("start", _start),
     "stop": ("stop", _stop),

@@ -18,17 +18,21 @@ from outgate.intake.request import NoBody, Unreadable, UnreadBody
 from outgate.mitm import translate
 from outgate.mitm.allowance import Allowance, size_of
 from outgate.mitm.enforce import BreachError, Call, Failure, check_pass, conclude, unfinished
+from outgate.mitm.keeping import Budget, Gathering, Shelf
 from outgate.mitm.leaves import leaf_name
 from outgate.mitm.original import plain_tunnel
-from outgate.mitm.streams import Budget, Gathering
+from outgate.mitm.pool import Pool
 from outgate.mitm.taps import meter_for
 from outgate.policy.decision import Reason, refusal
 from outgate.receipts.receipt import Result
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mitmproxy import http
 
     from outgate.answer.reply import Reply
+    from outgate.conversing import Conversation
     from outgate.gate import Admitted
     from outgate.intake.certificates import Shown
     from outgate.intake.request import Body, Tunnel
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from outgate.mitm.enforce import Judge, Outside, Way
     from outgate.mitm.link import Limits, Link
     from outgate.mitm.notes import Notes
+    from outgate.mitm.pace import Overdue
     from outgate.mitm.sessions import Resumable
     from outgate.mitm.tls import Handshakes
     from outgate.mitm.wire import Upstream
@@ -52,8 +57,12 @@ _TOLD: Final = {
     Failure.PROXY: "The upstream proxy did not let this through, so nothing reached the upstream.",
     Failure.CLOSED: "The request was sent, and the upstream gave no whole answer: it may have acted on it.",
     Failure.MALFORMED: "The request was sent, and the upstream's answer is malformed: it may have acted on it.",
+    Failure.SILENT: "The request was sent, and the upstream gave no whole answer in time: it may have acted on it.",
+    Failure.STALLED: "The request's body stopped in the middle of being sent: the upstream may have acted on what came.",
+    Failure.ENDLESS: "The request was sent, and its answer is longer than this gate passes on: the upstream has acted on it.",
     Failure.SWITCHED: "The request was sent, and the upstream switched to a protocol that nobody asked for.",
 }
+_STATUS: Final = {Failure.SILENT: 504, Failure.STALLED: 408}
 _TOO_MANY: Final = (
     "So many of this agent's requests were refused lately that no more are recorded. Stop, and read what was refused."
 )
@@ -72,15 +81,25 @@ class Addon:
     """One method a point. What raises in any of them aborts the connection: see `handler.py`."""
 
     def __init__(  # noqa: PLR0913  # what the points share
-        self, *, gate: Judge, outside: Outside, handshakes: Handshakes, notes: Notes, doors: Doors, limits: Limits
+        self,
+        *,
+        gate: Judge,
+        outside: Outside,
+        handshakes: Handshakes,
+        notes: Notes,
+        doors: Doors,
+        limits: Limits,
+        spool: Path | None = None,
     ) -> None:
         self.handshakes = handshakes
+        self.pool = Pool()
         self.doors = doors
         self._outside = outside
         self._gate = gate
         self._notes = notes
         self._limits = limits
-        self._budget = Budget(limits.bodies)
+        self._budget = Budget(limits.bodies, limits.agent_bodies)
+        self._shelf = Shelf(memory=self._budget, disk=Budget(limits.spool, limits.agent_spool), folder=spool)
         self._allowance = Allowance(bytes=limits.refusals)
         self._h2: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._priced = False
@@ -119,7 +138,8 @@ class Addon:
 
     def client_disconnected(self, link: Link) -> None:
         """Give every admission that is still open its outcome."""
-        self._budget.give(link, link.gathered)
+        for kept in tuple(link.kept):
+            kept.over()
         self.doors.leave(link)
         errors = []
         for call in tuple(link.calls):
@@ -152,6 +172,22 @@ class Addon:
         """What came on a connection broke its protocol, so that it ends without an answer."""
         host, port = _leads_to(link)
         self._notes.add("tunnel-refused", link.known, host=host, port=port, detail=f"malformed {what}")
+
+    def bounded(self, limit: str) -> None:
+        """A limit was run into. What is refused or ended for it is on record by itself."""
+        self._outside.bounded(limit)
+
+    def bounded_unasked(self, link: Link, limit: str) -> None:
+        """The same, where nothing was asked that could be refused: a connection ends, and that is noted."""
+        self.bounded(limit)
+        host, port = _leads_to(link)
+        self._notes.add("limit-reached", link.known, host=host, port=port, detail=limit)
+
+    def overdue(self, call: Call, late: Overdue) -> Reply:
+        """An admitted call is over a limit of time or size. Give what the client gets, where it got nothing yet."""
+        failure, limit = late
+        self.bounded(limit)
+        return self.error(call, failure, f"{failure.value}: {limit}")
 
     def tls_clienthello(self, link: Link, sni: bytes | None) -> str:
         """Remember what was asked for. Give the one name for the leaf."""
@@ -201,7 +237,7 @@ class Addon:
 
     def gathering(self, link: Link) -> Gathering:
         """Begin to keep a body."""
-        return Gathering(self._budget, link, self._limits.body)
+        return Gathering(self._shelf, link, self._limits.body)
 
     async def request(self, call: Call) -> None:
         """Decide. What comes back is an admission, with its receipt on disk, or a refusal."""
@@ -315,20 +351,21 @@ class Addon:
         if admitted.mocked:
             said = Refusal(status=403, answer="block", kind="sandbox-only", tell=_NO_MOCK, receipt=receipt)
         else:
-            said = Refusal(status=502, answer="allow", kind="upstream", tell=_TOLD[failure], receipt=receipt)
+            status = _STATUS.get(failure, 502)
+            said = Refusal(status=status, answer="allow", kind="upstream", tell=_TOLD[failure], receipt=receipt)
         return render(said, admitted.request)
 
-    def websocket_start(self, call: Call) -> None:
-        """An admitted WebSocket begins."""
-        _ = call.admitted
+    def websocket_start(self, call: Call) -> Conversation | None:
+        """An admitted WebSocket begins. Gives who decides on what is said in it, if anybody does."""
+        return self._gate.converse(call.admitted)
 
     def websocket_message(self, call: Call) -> None:
         """A message passes."""
         _ = call.admitted
 
-    def websocket_end(self, call: Call) -> None:
+    def websocket_end(self, call: Call, *, error: str = "") -> None:
         """It is over."""
-        conclude(self._gate, call, Result.MOCKED if call.admitted.mocked else Result.EXECUTED)
+        conclude(self._gate, call, Result.MOCKED if call.admitted.mocked else Result.EXECUTED, error=error)
 
     def _read_along(self, call: Call, admitted: Admitted, response: http.Response) -> None:
         call.said = translate.said(response)

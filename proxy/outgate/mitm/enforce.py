@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from outgate.answer.reply import Reply
+    from outgate.conversing import Conversation
     from outgate.digest import Json
     from outgate.gate import Admission, Opening
     from outgate.inspect import usage
@@ -33,6 +34,7 @@ class Judge(Protocol):
 
     def open(self, raw: RawRequest, agent: Agent) -> Opening: ...
     async def admit(self, opening: Opening, body: Body) -> Admission: ...
+    def converse(self, admitted: Admitted) -> Conversation | None: ...
     async def review(self, admitted: Admitted, status: int, headers: Said, body: Body) -> Reply | None: ...
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None: ...
     async def note(self, what: str, agent: Agent | None, about: Mapping[str, Json]) -> None: ...
@@ -43,9 +45,9 @@ class Outside:
     """What the operator and the resolver know of upstreams. All by canonical host, but `unreached`.
 
     `trust`: what vouches for it. `credentials`: `user:password` for the proxy before it, or nothing. `called` gives the name
-    that an agent was told has this address, for notes; else the address itself. `unreached` is told
-    the address at which nobody answered, `untrusted` the host whose certificate does not verify. `recorder` gives who reads
-    the answer to a request along, if anybody does. `now` is the time by which what a model used is priced.
+    that an agent was told has this address, for notes; else the address itself. `unreached` is told the address at which
+    nobody answered, `untrusted` the host whose certificate does not verify, `bounded` the limit that was run into. `recorder`
+    gives who reads the answer to a request along, if anybody does. `now` is the time by which what a model used is priced.
     """
 
     trust: Callable[[str], Trust]
@@ -53,6 +55,7 @@ class Outside:
     called: Callable[[str], str] = lambda address: address
     unreached: Callable[[Pin], None] = lambda _pin: None
     untrusted: Callable[[str], None] = lambda _host: None
+    bounded: Callable[[str], None] = lambda _limit: None
     recorder: Callable[[Admitted], Tap | None] | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

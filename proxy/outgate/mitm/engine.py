@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from datetime import timedelta
+    from pathlib import Path
 
     from outgate.intake.listening import Secured, WayIn
     from outgate.mitm.doors import Door
@@ -44,6 +45,7 @@ _BACKLOG = 512
 SWITCH = 0.0005
 """Seconds that a thread waits for the interpreter: every decision waits for one that only writes and comes back."""
 _PATIENCE = 15.0
+_LEAST_BETWEEN, _MOST_BETWEEN = 0.1, 4.0
 
 
 class Engine:
@@ -63,14 +65,16 @@ class Engine:
         limits: Limits | None = None,
         agents: Agents | None = None,
         original: Callable[[Socket], Original | None] = original_destination,
+        spool: Path | None = None,
     ) -> None:
         self._alarm = alarm
+        self._monotonic = time.monotonic
         self._original = original
         self._limits = limits or Limits()
         self._trust = outside.trust
         self._handshakes = Handshakes(authority, outside.trust)
         self._notes = Notes(gate=gate, alarm=alarm)
-        self._doors = Doors(notes=self._notes, limits=self._limits, agents=agents or Agents(), monotonic=time.monotonic)
+        self._doors = Doors(notes=self._notes, limits=self._limits, agents=agents or Agents(), monotonic=self._monotonic)
         self._addon = Addon(
             gate=gate,
             outside=outside,
@@ -78,10 +82,13 @@ class Engine:
             notes=self._notes,
             doors=self._doors,
             limits=self._limits,
+            spool=spool,
         )
         self._listeners: list[asyncio.Server] = []
         self._handlers: dict[Link, Handler] = {}
         self._started = False
+        self._every = _between_looks(self._limits)
+        self._looking: asyncio.TimerHandle | None = None
         self._hurried = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -99,6 +106,7 @@ class Engine:
         gc.collect()
         gc.freeze()  # what is there now stays: collections need not look at it again
         self._started = True
+        self._looking = asyncio.get_running_loop().call_later(self._every, self._look_on)
 
     async def listen(self, host: str, port: int, door: Door, scheme: WayIn = "http", secured: Secured | None = None) -> int:
         """Listen for whoever the door is for. Gives the port.
@@ -129,6 +137,7 @@ class Engine:
         outdated = self._doors.adopt(agents)
         for link in outdated:
             self._handlers[link].abort(unsent=True)
+        self._addon.pool.close()  # what rests says nothing of whose it would be now
         return len(outdated)
 
     @property
@@ -148,7 +157,16 @@ class Engine:
     @property
     def upstreams(self) -> int:
         """Connections to upstreams, open now or being opened."""
-        return sum(handler.upstreams for handler in self._all())
+        return sum(handler.upstreams for handler in self._all()) + len(self._addon.pool)
+
+    def look(self, now: float) -> None:
+        """Time has passed, by the monotonic clock: what has stood still for too long ends. Done by itself every few seconds."""
+        for handler in self._all():
+            handler.look(now)
+
+    def _look_on(self) -> None:
+        self.look(self._monotonic())
+        self._looking = asyncio.get_running_loop().call_later(self._every, self._look_on)
 
     def cut(self, covers: Callable[[Agent, frozenset[str]], bool]) -> int:
         """End what a halt covers, now, mid-byte. Gives how many requests that were.
@@ -156,6 +174,7 @@ class Engine:
         `covers` is asked of an agent and no service: then all its connections are dropped; and of each request's services: then
         that one ends, and its siblings go on. What the gate still decides is the gate's.
         """
+        self._addon.pool.close(lambda agent: covers(agent, frozenset()))
         return sum(handler.cut(covers) for handler in self._all())
 
     async def stop(self, grace: timedelta) -> int:
@@ -165,6 +184,8 @@ class Engine:
         """
         for server in self._listeners:
             server.close()
+        if self._looking is not None:
+            self._looking.cancel()
         for handler in self._all():
             handler.finish()
         ended = asyncio.create_task(self._empty.wait())
@@ -175,6 +196,7 @@ class Engine:
             await self._abort_all()
         ended.cancel()
         hurried.cancel()
+        self._addon.pool.close()
         await self._notes.close()
         return dropped
 
@@ -236,6 +258,12 @@ class Engine:
         """Nobody knows who it is, or what for, and others wait."""
         if (link.known is None or link.entering) and (handler := self._handlers.get(link)) is not None:
             handler.abort()
+
+
+def _between_looks(limits: Limits) -> float:
+    """How many seconds may pass between two looks, so that nothing outstays its limit by much."""
+    times = (limits.head_time, limits.tunnel_time, limits.answer_time, limits.idle, limits.answer_lasts or limits.idle)
+    return min(_MOST_BETWEEN, max(_LEAST_BETWEEN, min(times).total_seconds() / 8))
 
 
 def _address_of(peername: Any) -> str:

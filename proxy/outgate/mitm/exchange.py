@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mitmproxy import http
 from mitmproxy.proxy import events
-from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import DropStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
@@ -20,15 +20,16 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
     ResponseTrailers,
 )
-from mitmproxy.websocket import WebSocketData
 
 from outgate.gate import Admitted, Refused, Told
-from outgate.intake.request import BODY_HEAD, NoBody, Unreadable, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, Unreadable
 from outgate.mitm import translate
 from outgate.mitm.enforce import BreachError, Failure
+from outgate.mitm.forward import Forwarding, GoOn
 from outgate.mitm.holding import Held
 from outgate.mitm.messages import Messages
-from outgate.mitm.wire import Connect, Cut, CutOff, DecideHook, RefusedHead, Upstream, WaitHook, wire_of
+from outgate.mitm.pace import TOO_LARGE
+from outgate.mitm.wire import Connect, Cut, DecideHook, Look, RefusedHead, Unanswered, WaitHook
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
@@ -36,32 +37,26 @@ if TYPE_CHECKING:
 
     from outgate.answer.reply import Reply
     from outgate.intake.request import Body
-    from outgate.mitm.enforce import Call
-    from outgate.mitm.streams import Gathering
 
-_FRAMING_UNSURE: Final = frozenset({400, 411, 431, 501})
+_FRAMING_UNSURE: Final = frozenset({400, 408, 411, 431, 501})
 """Where one of these was the reading's word, nobody knows where the next request begins."""
 
 
-class Exchange(HttpStream):
+class Exchange(Forwarding):
     """States of one exchange. The client's: head, (gather), decide, (stream), done. The upstream's: head, (hold), body, done.
 
     Nothing is sent upstream but by `_send`, which takes an open admission and no other word for it. An exception
     anywhere in here reaches the handler, which aborts both connections.
     """
 
-    call: Call
     request: http.Request
 
     def __init__(self, context: Context, stream_id: int) -> None:
         super().__init__(context, stream_id)
-        self.wire = wire_of(context)
-        self.upstream: Upstream | None = None
-        self._gathering: Gathering | None = None
         self._held: Held | None = None
-        self._answered = False
         self._silent = False
-        self.queued = 0
+        self._again = False
+        self._asked_again = False
         self._switching: http.Response | None = None
         self.client_state = self._head
         self.server_state = self._not_yet
@@ -73,6 +68,10 @@ class Exchange(HttpStream):
         """
         if isinstance(event, Cut):
             return self._cut(event)
+        if isinstance(event, Look | GoOn) and self._paused is not None:
+            return self._over(event)  # what waits for people, or for a connection, is theirs to end
+        if isinstance(event, Look) and isinstance(self.child_layer, Messages):
+            return self._look(event.now)
         if self._paused is not None and isinstance(event, RequestData):
             self.queued += len(event.data)
             self.wire.link.queued += len(event.data)
@@ -87,9 +86,17 @@ class Exchange(HttpStream):
             yield from self.server_state(event)
         elif isinstance(event, RequestProtocolError):
             yield from self._client_failed(event)
+        elif isinstance(event, Unanswered) and self._is_stale():
+            yield from self._ask_again()
         elif isinstance(event, ResponseProtocolError):
             self._silent = True
-            yield from self._upstream_failed(event)
+            if self.down is None or not self.call.complete:
+                yield from self._upstream_failed(event)
+                self._let_go()
+        elif isinstance(event, GoOn):
+            yield from self._go_on(event)
+        elif isinstance(event, Look):
+            yield from self._look(event.now)
         elif not isinstance(event, events.Start):
             raise BreachError(f"unexpected {type(event).__name__}")
 
@@ -117,19 +124,17 @@ class Exchange(HttpStream):
         gathering = self._gathering
         assert gathering is not None
         if isinstance(event, RequestData) and not gathering.add(event.data):
-            content = gathering.content()
-            self.call.body = UnreadBody(length=self.call.length, too_large=True, head=content[:BODY_HEAD])
+            self.call.body = gathering.cut(self.call.length)
             self.client_state = self._stream
-            yield from self._decide(content)
+            yield from self._decide()
         elif isinstance(event, RequestEndOfMessage):
-            content = gathering.content()
-            self.call.body = WholeBody(content) if content else NoBody()
+            self.call.body = gathering.whole()
             self.call.ended = True
             self.client_state = self._stream
-            yield from self._decide(content)
+            yield from self._decide()
             yield from self.client_state(event)
 
-    def _decide(self, content: bytes = b"") -> CommandGenerator[None]:
+    def _decide(self) -> CommandGenerator[None]:
         """Nothing has left, and nothing leaves, before this comes back with an admission."""
         yield DecideHook(self.call)
         self._resumed()
@@ -137,19 +142,22 @@ class Exchange(HttpStream):
             case _ if self._client_left():
                 self._end()
             case Admitted():
-                yield from self._send(content)
+                yield from self._send()
             case Refused(reply=reply) | Told(reply=reply):
                 yield from self._answer(reply)
             case None:
                 raise BreachError("asked, and not answered")
 
-    def _send(self, content: bytes) -> CommandGenerator[None]:
+    def _send(self) -> CommandGenerator[None]:
         """Let it out: connect the admitted way, write what was decided."""
         call = self.call
         admitted, way, body = call.admitted, call.way, call.body
         assert way is not None
         assert body is not None
-        self.upstream, failure = yield Connect((way.host, way.port), way.tls, None, way=way)
+        self._again = self.request.method in {"GET", "HEAD"} and isinstance(body, NoBody)  # RFC 9110, section 9.2.2
+        self.upstream, failure = yield Connect(
+            (way.host, way.port), way.tls, None, way=way, again=self._again, fresh=self._asked_again
+        )
         self._resumed()
         if self._answered:  # halted meanwhile
             return
@@ -170,12 +178,18 @@ class Exchange(HttpStream):
         self.server_state = self._answer_head
         self.wire.addon.request_leaves(call)
         yield SendHttp(RequestHeaders(self.stream_id, out, end_stream=isinstance(body, NoBody)), upstream)
-        yield from self._upload(content)
+        yield from self._send_kept()
 
-    def _upload(self, data: bytes) -> CommandGenerator[None]:
-        for chunk in self.call.upload(data):
-            assert self.upstream is not None
-            yield SendHttp(RequestData(self.stream_id, chunk), self.upstream)
+    def _is_stale(self) -> bool:
+        """Whether a server closed a connection just when it was used once more. It may be asked again, once."""
+        used = self.upstream is not None and self.upstream.asked > 1
+        return used and self._again and not self._asked_again and self.server_state == self._answer_head
+
+    def _ask_again(self) -> CommandGenerator[None]:
+        self._asked_again, self.call.body = True, NoBody()
+        yield from self._send()
+        if self.client_state == self._over and self.server_state == self._answer_head and self.upstream is not None:
+            yield SendHttp(RequestEndOfMessage(self.stream_id), self.upstream)
 
     def _stream(self, event: Any) -> CommandGenerator[None]:
         if self.upstream is None:
@@ -184,10 +198,13 @@ class Exchange(HttpStream):
             yield from self._upload(event.data)
         elif isinstance(event, RequestEndOfMessage):
             self.client_state = self._over
+            self.call.ended = True
             yield SendHttp(event, self.upstream)
 
     def _discard(self, event: Any) -> CommandGenerator[None]:
         """The answer is out: what the client still sends is read and dropped, so that its connection stays usable."""
+        if isinstance(event, RequestData):
+            self._dropped += len(event.data)
         if isinstance(event, RequestEndOfMessage):
             self.client_state = self._over
             yield DropStream(self.stream_id)
@@ -196,11 +213,12 @@ class Exchange(HttpStream):
 
     def _answer(self, reply: Reply) -> CommandGenerator[None]:
         """Answer in the upstream's stead. Whatever an upstream still says of this is not heard."""
-        call = self.call
+        call, unsent = self.call, self.up is not None
         self._let_go()
         unheard = not call.ended and translate.expects_continue(call.raw) and self._gathering is None and self.upstream is None
         unsure = isinstance(call.opening.reading, Unreadable) and call.opening.reading.status in _FRAMING_UNSURE
-        if self.upstream is not None and not self._silent and not (call.complete and self.client_state == self._over):
+        heard = call.complete and self.client_state == self._over and not unsent
+        if self.upstream is not None and not self._silent and not heard:
             yield SendHttp(RequestProtocolError(self.stream_id, "answered", ErrorCode.CANCEL), self.upstream)
         response, body = translate.reply_response(reply, self.request, close=unheard or unsure)
         self.server_state = self._over
@@ -222,14 +240,18 @@ class Exchange(HttpStream):
             failure = Failure.SWITCHED if event.response.status_code == 101 else Failure.MALFORMED
             yield from self._answer(self.wire.addon.error(self.call, failure, str(error)))
             return
-        if self.call.admitted.review:
+        most = self.wire.limits.answer_size
+        if most is not None and (translate.declared_length(event.response.headers.fields) or 0) > most and not event.end_stream:
+            yield from self._overdue(TOO_LARGE)
+        elif self.call.admitted.review:
             yield from self._hold(response, ended=event.end_stream)
         else:
             yield from self._pass_on(response, ended=event.end_stream)
 
     def _pass_on(self, response: http.Response, *, ended: bool) -> CommandGenerator[None]:
         self.server_state = self._answer_body
-        self._let_go()
+        if self.up is None:
+            self._let_go()
         if response.status_code == 101:
             self._switching = response
             return
@@ -255,7 +277,7 @@ class Exchange(HttpStream):
             self.call.complete = True
             yield from self._review(held, held.whole())
             if not self.call.concluded:
-                yield from self._answer_body(event)
+                yield from self.server_state(event)
 
     def _review(self, held: Held, body: Body) -> CommandGenerator[None]:
         """Withhold it, or pass on what was held, byte for byte."""
@@ -269,16 +291,12 @@ class Exchange(HttpStream):
         if self._answered:  # halted meanwhile
             return
         (reply,) = replies
-        self._held = None
-        content = held.release()
         if reply is not None:
             yield from self._answer(reply)
             return
+        self._held = None
         yield from self._pass_on(held.response, ended=held.ended)
-        if content:
-            yield SendHttp(ResponseData(self.stream_id, content), self.context.client)
-        for trailers in held.trailers:
-            yield SendHttp(ResponseTrailers(self.stream_id, trailers), self.context.client)
+        yield from self._give_kept(held)
 
     def _came(self, data: bytes) -> list[bytes]:
         for tap in self.call.taps:
@@ -289,7 +307,11 @@ class Exchange(HttpStream):
 
     def _answer_body(self, event: Any) -> CommandGenerator[None]:
         if isinstance(event, ResponseData):
-            for chunk in self._came(event.data):
+            came, most = self._came(event.data), self.wire.limits.answer_size
+            if most is not None and self.call.download.count > most:
+                yield from self._overdue(TOO_LARGE)
+                return
+            for chunk in came:
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
         elif isinstance(event, ResponseTrailers):
             yield from self._answer_trailers(event)
@@ -313,82 +335,39 @@ class Exchange(HttpStream):
         self.server_state = self._over
         self.call.complete = True
         self.wire.addon.response(self.call)  # before the client learns that it is over
+        unsent = self.client_state != self._over
+        if self.up is not None:
+            self._stop_forwarding()
+        if unsent:
+            assert self.upstream is not None
+            self.client_state = self.client_state if self.client_state == self._over else self._discard
+            yield SendHttp(RequestProtocolError(self.stream_id, "answered", ErrorCode.CANCEL), self.upstream)
         if self.client_state == self._over:
             yield DropStream(self.stream_id)
-        else:
-            assert self.upstream is not None
-            self.client_state = self._discard
-            yield SendHttp(RequestProtocolError(self.stream_id, "answered", ErrorCode.CANCEL), self.upstream)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
     def _switch(self, response: http.Response) -> CommandGenerator[None]:
         """From here on the exchange is a WebSocket."""
         flow = http.HTTPFlow(self.context.client, self.context.server)
-        flow.request, flow.response, flow.websocket = self.request, response, WebSocketData()
+        flow.request, flow.response = self.request, response
         self.flow = flow
         yield SendHttp(ResponseHeaders(self.stream_id, response), self.context.client)
-        self.child_layer = Messages(self.context, flow, self.call)
+        self.child_layer = Messages(self.context, self.call)
         self._handle_event = self.passthrough  # type: ignore[method-assign]  # mitmproxy's own way to switch
         yield from self.child_layer.handle_event(events.Start())
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
-    # when things end early
-
-    def _cut(self, event: Cut) -> CommandGenerator[None]:
-        """Halted: it ends here, on both sides. Nothing in here waits, so that it may happen while this one is paused."""
-        reply, upstream = self.wire.addon.halted(self.call), self.upstream
-        if isinstance(self.child_layer, Messages):
-            yield from self.passthrough(event)
-        elif not self._answered:
-            yield from self._answer(reply)
-        else:
-            self.client_state = self.server_state = self._over
-            self._let_go()
-            if upstream is not None:
-                yield SendHttp(RequestProtocolError(self.stream_id, "halted", ErrorCode.CANCEL), upstream)
-            if self.context.client.alpn == b"h2":
-                yield SendHttp(ResponseProtocolError(self.stream_id, "halted", ErrorCode.CANCEL), self.context.client)
-                yield DropStream(self.stream_id)
-            else:
-                yield CutOff(self.context.client)
-        if upstream is not None and upstream.http2 is None:
-            yield CutOff(upstream.carrier or upstream)
-
-    def _client_failed(self, event: RequestProtocolError) -> CommandGenerator[None]:
-        self._end()
-        if self.upstream is not None:
-            yield SendHttp(event, self.upstream)
-        yield DropStream(self.stream_id)
-
-    def _upstream_failed(self, event: ResponseProtocolError) -> CommandGenerator[None]:
-        if self.server_state == self._over:
-            return
-        reply = self.wire.addon.error(self.call, Failure.CLOSED, event.message)
-        if not self._answered:
-            yield from self._answer(reply)
-            return
-        self.client_state = self.server_state = self._over
-        yield SendHttp(event, self.context.client)
-        yield DropStream(self.stream_id)
-
-    def _end(self) -> None:
-        self.client_state = self.server_state = self._over
-        self._let_go()
-        self.wire.addon.client_left(self.call)
+    # when things end early: see `ending.py`
 
     def _let_go(self) -> None:
         """The body has gone on, or never will."""
+        self._stop_forwarding()
         if self._gathering is not None:
             self._gathering.over()
         if self._held is not None:
-            self._held.release()
+            self._held.gathering.over()
             self._held = None
         self.call.forget_body()
-
-    def _resumed(self) -> None:
-        self.wire.link.queued -= self.queued
-        self.queued = 0
-        self.wire.link.room.set()
 
     def _client_left(self) -> bool:
         return any(isinstance(event, RequestProtocolError) for event in self._paused_event_queue)

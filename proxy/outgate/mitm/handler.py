@@ -13,13 +13,15 @@ from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server import ConnectionIO, LiveConnectionHandler
+from mitmproxy.proxy.tunnel import TunnelLayer, TunnelState
 
 from outgate.mitm.deciding import Deciding, forgive
 from outgate.mitm.enforce import BreachError
 from outgate.mitm.entry import first_layer
 from outgate.mitm.layers import TunnelGate
 from outgate.mitm.outward import READ, Upstreams
-from outgate.mitm.wire import Becomes, Cut, CutOff, DecideHook, Line, Replace, Settled, WaitHook, Wire
+from outgate.mitm.pace import Pace, over
+from outgate.mitm.wire import Becomes, Begin, Cut, CutOff, DecideHook, Line, Look, OfCall, Replace, Settled, WaitHook, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -54,8 +56,7 @@ class Handler(LiveConnectionHandler):
         limits: Limits,
         alarm: Alarm,
     ) -> None:
-        idle = int(limits.idle.total_seconds())
-        wire = Wire(link=link, addon=addon, limits=limits, backlog=self._backlog, tcp_timeout=idle)
+        wire = Wire(link=link, addon=addon, limits=limits, backlog=self._backlog)
         super().__init__(reader, writer, wire.as_options(), ProxyMode.parse("regular"))
         self.client.peername = self.client.peername or ("local", 0)  # a Unix socket has none, and layers quote it
         self._wire = wire
@@ -67,6 +68,9 @@ class Handler(LiveConnectionHandler):
         self._loop = asyncio.get_running_loop()
         self._pending: deque[events.Event] = deque()
         self._busy = False
+        self._reads = 0
+        self._idle = Pace()
+        self._entry = Pace()
         self.down = False
         self._ending = False
         self._deciding = Deciding(addon.request)
@@ -84,7 +88,6 @@ class Handler(LiveConnectionHandler):
 
     async def run(self) -> None:
         """Serve the client until it is gone. Never raises."""
-        watch = asyncio.create_task(self.timeout_watchdog.watch())  # type: ignore[no-untyped-call]  # mitmproxy's
         self.transports[self.client].handler = asyncio.current_task()
         try:
             self._addon.client_connected(self._link)
@@ -95,7 +98,7 @@ class Handler(LiveConnectionHandler):
         except asyncio.CancelledError:
             pass  # how mitmproxy closes a connection; this task has something left to do
         finally:
-            for timer in (watch, *self.wakeup_timer):
+            for timer in self.wakeup_timer:
                 timer.cancel()
             forgive(asyncio.current_task())  # a cancellation is how mitmproxy closes a connection
             await self._leave()
@@ -107,13 +110,16 @@ class Handler(LiveConnectionHandler):
         assert isinstance(io.writer, asyncio.StreamWriter)
         cancelled: asyncio.CancelledError | None = None
         try:
-            while data := await io.reader.read(READ_STREAMS if self._has_streams(connection) else READ):
+            while data := await io.reader.read(READ_STREAMS if self._has_streams(connection) or self._link.talking else READ):
+                self._reads += 1
                 self.feed(events.DataReceived(connection, data))
                 await self._breathe(connection)
         except OSError:
             pass
         except asyncio.CancelledError as error:
             cancelled = error
+        if cancelled is not None and self._outward.keeps(connection):
+            raise cancelled
         connection.state = ConnectionState.CLOSED if cancelled else connection.state & ~ConnectionState.CAN_READ
         self.feed(events.ConnectionClosed(connection))
         if cancelled is None and connection.state is ConnectionState.CAN_WRITE:
@@ -139,7 +145,6 @@ class Handler(LiveConnectionHandler):
         if self._busy:
             return
         self._busy = True
-        self.timeout_watchdog.register_activity()  # type: ignore[no-untyped-call]  # mitmproxy's
         try:
             while self._pending:
                 for command in self.layer.handle_event(self._pending.popleft()):
@@ -155,6 +160,20 @@ class Handler(LiveConnectionHandler):
             self._keep(asyncio.create_task(self._relieve(connection)))
         if self._ending:
             self._go_if_idle()
+
+    def look(self, now: float) -> None:
+        """Time has passed: end what has stood still for too long."""
+        link, limits = self._link, self._limits
+        if self.down:
+            return
+        if over(self._entry.still(id(self.layer) if _agrees(self.layer) else 0, now), limits.tunnel_time) and _agrees(self.layer):
+            self._addon.bounded_unasked(link, "tunnel_time")
+            self.abort()
+        elif link.open or link.head:
+            self._idle.still(0, now)
+            self.feed(Look(now))
+        elif over(self._idle.still(self._reads, now), limits.idle):
+            self._close(self.client, half=False)
 
     async def server_event(self, event: events.Event) -> None:
         """Take an event from what mitmproxy runs for us (timers)."""
@@ -225,6 +244,9 @@ class Handler(LiveConnectionHandler):
             case WaitHook():
                 self._waits.add(task := self._spawn(self._wait(command)))
                 task.add_done_callback(self._waits.discard)
+            case Begin(doing=doing, then=then, what=what):
+                self._waits.add(task := self._spawn(self._began(doing, then, what)))
+                task.add_done_callback(self._waits.discard)
             case CutOff(connection=connection, after=after):
                 self._cut_off(connection, after)
             case commands.OpenConnection(connection=connection):
@@ -253,17 +275,23 @@ class Handler(LiveConnectionHandler):
 
     async def _decide(self, command: DecideHook) -> None:
         try:
-            with self.timeout_watchdog.disarm():
-                await self._deciding.decide(command.call)
+            await self._deciding.decide(command.call)
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, "deciding a request")
         else:
             self.feed(events.HookCompleted(command))
 
+    async def _began(self, doing: Begin.Doing, then: OfCall, what: str) -> None:
+        try:
+            await doing()
+        except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
+            self.fail(error, what)
+        else:
+            self.feed(then)
+
     async def _wait(self, command: WaitHook) -> None:
         try:
-            with self.timeout_watchdog.disarm():
-                await command.doing()
+            await command.doing()
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self.fail(error, command.what)
         else:
@@ -322,6 +350,8 @@ class Handler(LiveConnectionHandler):
             while link.waiting > self._limits.waiting and not self.down:
                 link.room.clear()
                 await link.room.wait()
+            if link.talking:
+                await asyncio.sleep(0)
             return
         await self._drain(self.client)
         if agent:
@@ -371,7 +401,10 @@ class Handler(LiveConnectionHandler):
         self._deciding.give_up()
         for wait in tuple(self._waits):
             wait.cancel()
-        for io in list(self.transports.values()):
+        self._outward.rest()
+        for connection, io in list(self.transports.items()):
+            if self._outward.keeps(connection):
+                continue
             if isinstance(io.writer, asyncio.StreamWriter):
                 io.writer.close()
             if io.handler is not None and io.handler is not asyncio.current_task():
@@ -382,6 +415,15 @@ class Handler(LiveConnectionHandler):
             self.fail(error, "recording what a client left unfinished")
         while self.tasks:
             await asyncio.wait(tuple(self.tasks))
+
+
+def _agrees(layer: Layer) -> bool:
+    """Whether a client has not agreed yet on what it speaks here."""
+    while isinstance(layer, TunnelLayer):
+        if layer.tunnel_state is not TunnelState.OPEN:
+            return True
+        layer = layer.child_layer
+    return isinstance(layer, TunnelGate)
 
 
 def _take_back(writer: asyncio.StreamWriter) -> None:

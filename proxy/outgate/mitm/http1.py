@@ -27,7 +27,7 @@ from outgate.mitm.heads import (
     closes,
     request_head,
 )
-from outgate.mitm.wire import wire_of
+from outgate.mitm.wire import Unanswered, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.layer import CommandGenerator
@@ -64,18 +64,18 @@ class Bounded(Http1Connection):
                 yield from self.mark_done(request=request, response=not request)
                 return
         except h11.ProtocolError as error:
-            if not isinstance(event, events.ConnectionClosed):
-                self.malformed()
-            yield commands.CloseConnection(self.conn)
-            code = self.ReceiveProtocolError.code
-            yield ReceiveHttp(self.ReceiveProtocolError(self.stream_id, f"malformed body: {error}", code=code))
+            yield from self.malformed(event, str(error))
 
     def trailers(self, trailers: http.Headers) -> CommandGenerator[None]:  # noqa: ARG002  # the other side passes them on
         """A request's trailers end here: nobody decided them."""
         yield from ()
 
-    def malformed(self) -> None:
-        """A body broke its framing. Where an upstream's does, its exchange says so."""
+    def malformed(self, event: events.Event, why: str) -> CommandGenerator[None]:  # noqa: ARG002  # the other side asks
+        """A body broke its framing, or its end never came."""
+        assert self.stream_id is not None
+        yield commands.CloseConnection(self.conn)
+        code = self.ReceiveProtocolError.code
+        yield ReceiveHttp(self.ReceiveProtocolError(self.stream_id, f"malformed body: {why}", code=code))
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
         self.request_done = self.request_done or request
@@ -115,12 +115,24 @@ class Bounded(Http1Connection):
 
 
 class UpstreamHttp1(Bounded, Http1Client):
-    """The upstream's side."""
+    """The upstream's side. `_heard`: something of an answer came."""
+
+    _heard = False
+
+    @property
+    def rests(self) -> bool:
+        """Whether what was asked was answered, to the last byte, and no more."""
+        return self.state == self.read_headers and self.request is None and not self.buf and not self._last
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
+        if isinstance(event, events.ConnectionClosed) and self.stream_id is not None and not self._heard:
+            yield commands.CloseConnection(self.conn)
+            yield ReceiveHttp(Unanswered(self.stream_id, "server closed connection", ErrorCode.GENERIC_SERVER_ERROR))
+            return
         if isinstance(event, events.ConnectionClosed):
             yield from super().read_headers(event)
             return
+        self._heard = True
         if self.request is None or self.stream_id is None:  # it speaks without being asked
             yield commands.CloseConnection(self.conn)
             return
@@ -172,7 +184,7 @@ class UpstreamHttp1(Bounded, Http1Client):
             case RequestHeaders(request=request):
                 if self.request is not None:
                     raise BreachError("two requests at once on one connection")
-                self.stream_id, self.request = event.stream_id, request
+                self.stream_id, self.request, self._heard = event.stream_id, request, False
                 self._chunks = (b"transfer-encoding", b"chunked") in request.headers.fields
                 self._last = request.is_http10
                 yield commands.SendData(self.conn, request_head(request))

@@ -34,7 +34,7 @@ from outgate.mitm.heads import (
 )
 from outgate.mitm.http1 import Bounded
 from outgate.mitm.translate import reply_response, unparsed
-from outgate.mitm.wire import Becomes, RefusedHead, SpeaksHttp2, wire_of
+from outgate.mitm.wire import BadBody, Becomes, LateHead, RefusedHead, SpeaksHttp2, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
@@ -48,6 +48,8 @@ _LINGER: Final = 2.0
 """Seconds that a client gets to read our last word, before what it still sends resets the connection."""
 _SKIPPED: Final = 64 * 1024
 """Bytes of a body that are read for nothing, so that who has to say first who it is can go on by the same connection."""
+_BAD_BODY: Final = Unreadable(status=400, why="The framing of the request's body is malformed.")
+_LATE: Final = Unreadable(status=408, why="The request's head took too long to come.")
 _TOO_LARGE: Final = Unreadable(status=431, why="The request's head is too large.")
 
 
@@ -62,6 +64,9 @@ class AgentHttp1(Bounded, Http1Server):
         self._skipped = 0
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, LateHead):
+            yield from self._late()
+            return
         if self.state == self.done:
             self._pipelined(0)
             if isinstance(event, events.Wakeup):
@@ -74,12 +79,14 @@ class AgentHttp1(Bounded, Http1Server):
             yield commands.CloseConnection(self.conn)
             return
         self._pipelined(0)
+        wire_of(self.context).link.head = 0
         if self._prefaced():
             self.state = self.done
             yield SpeaksHttp2(bytes(self.buf))
             return
         match self._understood():
             case None:
+                wire_of(self.context).link.head = self.stream_id if self.buf else 0
                 return
             case (http.Request() as asked, TurnedAway() as turned):
                 yield from self._turn_away(asked, turned)
@@ -94,6 +101,17 @@ class AgentHttp1(Bounded, Http1Server):
                 self.body_reader = make_body_reader(size)
                 self.state = self.read_body
                 yield from self.state(event)
+
+    def _late(self) -> CommandGenerator[None]:
+        """A head, or the body of somebody who was turned away, takes too long."""
+        wire = wire_of(self.context)
+        wire.link.head = 0
+        wire.addon.bounded("head_time")
+        if self.state == self.read_headers:
+            yield from self._refuse(_LATE)
+        else:
+            self.state = self.done
+            yield commands.CloseConnection(self.conn)
 
     def _prefaced(self) -> bool:
         """Some clients speak HTTP/2 because they were told to (httpx, `http1=False`): inside TLS, that is as good."""
@@ -139,10 +157,15 @@ class AgentHttp1(Bounded, Http1Server):
         else:
             yield from self.turning_away(events.Start())
 
-    def malformed(self) -> None:
-        """Nobody is answered: so it is noted."""
-        wire = wire_of(self.context)
-        wire.addon.malformed(wire.link, "body")
+    def malformed(self, event: events.Event, why: str) -> CommandGenerator[None]:
+        """Its exchange can still answer, where nothing of it has left. Where the next request would begin is not known."""
+        if isinstance(event, events.ConnectionClosed):
+            yield from super().malformed(event, why)
+            return
+        assert self.stream_id is not None
+        self._unread = self._last = True
+        self.request_done, self.state = True, self.wait
+        yield ReceiveHttp(BadBody(self.stream_id, _BAD_BODY))
 
     def turning_away(self, event: events.Event) -> CommandGenerator[None]:
         match event:
@@ -165,6 +188,7 @@ class AgentHttp1(Bounded, Http1Server):
             return
         self.body_reader = make_body_reader(self._skipped)
         self.state = self.skip_body
+        wire_of(self.context).link.head = self.stream_id
         yield from self.state(events.DataReceived(self.conn, b""))
 
     def skip_body(self, event: events.Event) -> CommandGenerator[None]:

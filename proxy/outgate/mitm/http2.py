@@ -25,7 +25,7 @@ from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 from outgate.intake.request import Unreadable
 from outgate.mitm.link import MIB
 from outgate.mitm.translate import received
-from outgate.mitm.wire import RefusedHead, wire_of
+from outgate.mitm.wire import LateHead, RefusedHead, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,8 @@ _CONNECTION_WINDOW: Final = 16 * MIB
 MOST_RESET: Final = 200
 """Streams that an agent may have reset beyond those that it let end: opening and resetting costs it nothing, and us much."""
 _FRAME_HEAD: Final = 9
+_HEADS: Final = frozenset({b"\x01", b"\x09"})
+"""HEADERS and CONTINUATION (RFC 9113, sections 6.2 and 6.10)."""
 _PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _WENT: Final = "the upstream took no more requests on this connection"
 _ODD: Final = Unreadable(status=400, why="The request has a pseudo-header that is not for requests.")
@@ -71,6 +73,15 @@ class Windowed(BufferedH2Connection):
         if len(self.incoming_buffer._data) > self.max_inbound_frame_size + _FRAME_HEAD:  # noqa: SLF001  # nothing public tells
             raise h2.exceptions.FrameTooLargeError("a frame is larger than was agreed")
         return found
+
+    @property
+    def head(self) -> int:
+        """The stream of which a head came in part; 0 where none did. Nothing public tells."""
+        buffer = self.incoming_buffer
+        if buffer._headers_buffer:  # noqa: SLF001
+            return int(buffer._headers_buffer[0].stream_id)  # noqa: SLF001
+        begun = bytes(buffer._data[:_FRAME_HEAD])  # noqa: SLF001
+        return int.from_bytes(begun[5:9]) or 1 if begun[3:4] in _HEADS else int(0 < len(begun) < 4)
 
     def acknowledge_received_data(self, acknowledged_size: int, stream_id: int) -> None:
         """Owe it."""
@@ -127,9 +138,16 @@ class AgentHttp2(_Settling, Http2Server):
         return self.h2_conn.unsent(stream_id)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, LateHead):
+            yield from self._over("head_time", "a head took too long")
+            return
         if isinstance(event, ResponseEndOfMessage):
             self._hasty = max(0, self._hasty - 1)
         yield from super()._handle_event(event)
+        if isinstance(event, events.DataReceived):
+            wire_of(self.context).link.head = self.h2_conn.head
+        elif isinstance(event, ResponseEndOfMessage | ResponseProtocolError) and self.is_closed(event.stream_id):
+            self.streams.pop(event.stream_id, None)
 
     def protocol_error(self, message: str, error_code: int = ErrorCodes.PROTOCOL_ERROR) -> CommandGenerator[None]:
         """Everything on this connection ends, and nothing of it is said to any stream: so it is noted."""
@@ -137,12 +155,24 @@ class AgentHttp2(_Settling, Http2Server):
         wire.addon.malformed(wire.link, "http2")
         yield from super().protocol_error(message, error_code)
 
+    def _over(self, limit: str, message: str) -> CommandGenerator[None]:
+        """The same, for a limit that the agent is over."""
+        wire = wire_of(self.context)
+        wire.link.head = 0
+        wire.addon.bounded_unasked(wire.link, limit)
+        yield from super().protocol_error(message, ErrorCodes.ENHANCE_YOUR_CALM)
+
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
         if isinstance(event, h2.events.StreamReset) and event.stream_id in self.streams:
             self._hasty += 1
             if self._hasty > MOST_RESET:
                 yield from self.protocol_error("too many streams were reset", ErrorCodes.ENHANCE_YOUR_CALM)
                 return True
+        if isinstance(event, h2.events.StreamEnded):
+            # mitmproxy forgets a stream here that is reset in the same breath, and its exchange never hears of the reset
+            if event.stream_id in self.streams:
+                yield ReceiveHttp(self.ReceiveEndOfMessage(event.stream_id))
+            return False
         if not isinstance(event, h2.events.RequestReceived):
             return (yield from super().handle_h2_event(event))
         stream_id, ended = event.stream_id, bool(event.stream_ended)

@@ -24,17 +24,23 @@ from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 
 from outgate.mitm.enforce import BreachError, Failure, Way
 from outgate.mitm.exchange import Exchange
+from outgate.mitm.forward import GoOn
 from outgate.mitm.heads import may_be_http
 from outgate.mitm.http1 import UpstreamHttp1
 from outgate.mitm.http1_agent import AgentHttp1
 from outgate.mitm.http2 import AgentHttp2, Settle, UpstreamHttp2
+from outgate.mitm.messages import Messages
+from outgate.mitm.pace import Pace, over
+from outgate.mitm.pool import Whose
 from outgate.mitm.tls import AgentTls, UpstreamTls
-from outgate.mitm.wire import Connect, Cut, Replace, Settled, SpeaksHttp2, Upstream, wire_of
+from outgate.mitm.wire import Connect, LateHead, Look, OfCall, Replace, Settled, SpeaksHttp2, Upstream, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Connection
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
+
+    from outgate.mitm.forward import Forwarding
 
 _TLS_RECORD: Final = re.compile(rb"\x16(?:\x03(?:[\x00-\x04]|\Z)|\Z)")
 _PROXY_HEAD: Final = 64 * 1024
@@ -48,23 +54,34 @@ class Http(HttpLayer):
         self.wire = wire_of(context)
         self._uses: dict[Connection, int] = {}
         self._agent: AgentHttp2 | None = None
+        self._head = Pace()
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.Start):
             self.connections[self.context.client] = self._agent_layer()
         known = not isinstance(event, events.ConnectionEvent) or event.connection in self.connections
-        if isinstance(event, Cut):
-            yield from self._cut(event)
+        if isinstance(event, OfCall):
+            yield from self._of_call(event)
+        elif isinstance(event, Look):
+            yield from self._look(event)
         elif known and not isinstance(event, Settled):
             yield from super()._handle_event(event)
         if isinstance(event, events.ConnectionClosed) and event.connection is not self.context.client:
             self._forget(event.connection)
         yield from self._settle()
 
-    def _cut(self, event: Cut) -> CommandGenerator[None]:
+    def _of_call(self, event: OfCall) -> CommandGenerator[None]:
         for stream in tuple(self.streams.values()):
             if isinstance(stream, Exchange) and stream.call is event.call:
                 yield from self.event_to_child(stream, event)
+
+    def _look(self, look: Look) -> CommandGenerator[None]:
+        """End what has stood still for too long: a head that came in part, and each exchange by itself."""
+        link = self.wire.link
+        if over(self._head.still(link.head, look.now), self.wire.limits.head_time) and link.head:
+            yield from self.event_to_child(self.connections[self.context.client], LateHead())
+        for stream in tuple(self.streams.values()):
+            yield from self.event_to_child(stream, look)
 
     def _agent_layer(self) -> layer.Layer:
         self.wire.link.pressed = self._pressed
@@ -74,7 +91,9 @@ class Http(HttpLayer):
         return self._agent
 
     def _settle(self) -> CommandGenerator[None]:
-        """Give window for what went on; hold it back, stream by stream, for what did not."""
+        """Give window for what went on; hold it back, stream by stream, for what did not; and send on what waits in files."""
+        for stream in tuple(self.wire.link.forwarding):
+            yield from self.event_to_child(stream, GoOn(self._takes))
         if self._agent is not None and self._agent.h2_conn.owed and self.context.client.connected:
             yield from self.event_to_child(self._agent, Settle(self._upload_went_on))
         for server in tuple(self.connections):
@@ -86,7 +105,7 @@ class Http(HttpLayer):
         if not isinstance(stream, Exchange):
             return True
         upstream = stream.upstream
-        if upstream is None:
+        if upstream is None or stream.up is not None:
             return stream.queued <= limit
         if upstream.http2 is not None:
             return upstream.http2.unsent(stream_id) <= limit
@@ -99,12 +118,28 @@ class Http(HttpLayer):
     def _went_on(self, upstream: UpstreamHttp2, stream_id: int) -> bool:
         return self._answer_went_on(upstream.theirs(stream_id))
 
+    def _takes(self, stream: Forwarding, connection: Connection) -> bool:
+        """Whether there is room for more of a stream on its way to a peer."""
+        limit, http2 = self.wire.limits.unsent, connection.http2 if isinstance(connection, Upstream) else self._agent
+        if connection not in self.connections or (http2 is not None and http2.unsent(stream.stream_id) > limit):
+            return False
+        carrier = (connection.carrier or connection) if isinstance(connection, Upstream) else connection
+        if self.wire.backlog(carrier) <= limit:
+            return True
+        self.wire.link.congested.add(carrier)
+        return False
+
     def _answer_went_on(self, stream_id: int) -> bool:
+        stream = self.streams.get(stream_id)
+        if isinstance(stream, Exchange) and stream.down is not None:
+            return False
         return self._agent is None or self._agent.unsent(stream_id) <= self.wire.limits.unsent
 
     def _pressed(self, connection: Connection) -> bool:
         """Whether an upstream has to wait, because the agent does not take what it sends."""
-        if self._agent is None or (isinstance(connection, Upstream) and connection.http2 is not None):
+        if self.wire.link.talking:
+            return any(isinstance(s.child_layer, Messages) and s.child_layer.behind for s in self.streams.values())
+        if (self._agent is None and not self.wire.link.forwarding) or (isinstance(connection, Upstream) and connection.http2):
             return False
         streams = [s for s in self.streams.values() if isinstance(s, Exchange) and s.upstream is not None]
         mine = [s.stream_id for s in streams if s.upstream and connection in {s.upstream, s.upstream.carrier}]
@@ -149,12 +184,13 @@ class Http(HttpLayer):
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = self.streams[stream_id] = Exchange(self.context.fork(), stream_id)
+        self.wire.link.open = len(self.streams)
         yield from self.event_to_child(stream, events.Start())
 
     def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> CommandGenerator[None]:
         if not isinstance(event, Connect) or event.way is None:
             raise BreachError("a connection without a way")
-        for connection in tuple(self.connections) if reuse else ():
+        for connection in tuple(self.connections) if reuse and not event.fresh else ():
             if not event.connection_spec_matches(connection):
                 continue
             if connection in self.waiting_for_establishment:
@@ -192,6 +228,8 @@ class Http(HttpLayer):
     def _open(self, event: Connect, way: Way) -> CommandGenerator[None]:
         context = self.context.fork()
         context.server = upstream = Upstream(address=(way.host, way.port), way=way)
+        if way.pin.via is None:
+            self._warm_up(upstream, event)
         stack = tunnel.LayerStack()
         proxy = urlsplit(way.pin.via) if way.pin.via is not None else None
         if proxy and way.tls:
@@ -208,8 +246,19 @@ class Http(HttpLayer):
         self.waiting_for_establishment[upstream].append(event)
         yield from self.event_to_child(stack[0], events.Start())
 
+    def _warm_up(self, upstream: Upstream, asked: Connect) -> None:
+        """Say whose a connection will be, and have it go on with one that rests for the same, if there is any."""
+        link, addon, way = self.wire.link, self.wire.addon, upstream.way
+        tls = addon.tls_start_server(link, upstream, way.pin.name, self.context.client.alpn) if way.tls else None
+        upstream.whose = Whose(link.agent.id, way, tls)
+        warm = None if asked.fresh else addon.pool.take(upstream.whose, again=asked.again)
+        if warm is not None:
+            upstream.warm, upstream.tls_end, upstream.asked = warm, warm.tls, 1
+
     def _give(self, event: GetHttpConnection, connection: Connection) -> CommandGenerator[None]:
         self._uses[connection] = self._uses.get(connection, 0) + 1
+        if isinstance(connection, Upstream):
+            connection.asked += 1
         yield from self._complete(event, (connection, None))
 
     def _complete(self, event: GetHttpConnection, reply: tuple[None, str] | tuple[Connection, None]) -> CommandGenerator[None]:
@@ -218,6 +267,7 @@ class Http(HttpLayer):
 
     def _drop(self, stream_id: int) -> None:
         stream = self.streams.pop(stream_id, None)
+        self.wire.link.open = len(self.streams)
         if not isinstance(stream, Exchange) or stream.upstream is None:
             return
         if stream.upstream in self._uses:
@@ -245,8 +295,10 @@ class Outward(HttpClient):
             server.ready = True
             if server.carrier is not None:
                 server.carrier.ready = True
-            server.http2 = UpstreamHttp2(self.context) if server.alpn == b"h2" else None
-            self.child_layer = server.http2 or UpstreamHttp1(self.context)
+            if server.alpn == b"h2":
+                self.child_layer = server.http2 = UpstreamHttp2(self.context)
+            else:
+                self.child_layer = server.http1 = UpstreamHttp1(self.context)
             self._handle_event = self.child_layer.handle_event  # type: ignore[method-assign]  # mitmproxy's own way to switch
             yield from self._handle_event(event)
         yield RegisterHttpConnection(server, error)

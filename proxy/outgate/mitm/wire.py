@@ -9,7 +9,7 @@ from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import GetHttpConnection
-from mitmproxy.proxy.layers.http._events import RequestHeaders
+from mitmproxy.proxy.layers.http._events import ErrorCode, RequestHeaders, RequestProtocolError, ResponseProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from mitmproxy.connection import Client, Connection
     from mitmproxy.options import Options
     from mitmproxy.proxy.layer import Layer
+    from OpenSSL import SSL
 
     from outgate.intake.request import Unreadable
     from outgate.mitm.addon import Addon
     from outgate.mitm.enforce import Call, Way
+    from outgate.mitm.http1 import UpstreamHttp1
     from outgate.mitm.http2 import UpstreamHttp2
     from outgate.mitm.link import Limits, Link
+    from outgate.mitm.pool import Warm, Whose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,6 @@ class Wire:
     limits: Limits
     backlog: Callable[[Connection], int]
     """How many bytes wait to be written to a peer."""
-    tcp_timeout: int
 
     connection_strategy: ClassVar[str] = "lazy"
     upstream_cert: ClassVar[bool] = False
@@ -58,6 +60,8 @@ class Wire:
     websocket: ClassVar[bool] = True
     rawtcp: ClassVar[bool] = False
     proxy_debug: ClassVar[bool] = False
+    tcp_timeout: ClassVar[int] = 0
+    """Mitmproxy's own watchdog never runs: `Handler.look` knows what is under way."""
 
     def as_options(self) -> Options:
         """Pass for the option store where a signature asks for it: the layers only read attributes."""
@@ -86,8 +90,9 @@ def wire_of(context: Context) -> Wire:
 class Upstream(Server):
     """A connection to an upstream, or to the proxy before it: where it leads is fixed when it is made.
 
-    `carrier` is the connection to that proxy, under one that goes through it. `ready` when HTTP can be spoken; `http2`
-    speaks it, where it is HTTP/2.
+    `carrier` is the connection to that proxy, under one that goes through it. `ready` when HTTP can be spoken; `http1` or
+    `http2` speaks it. `whose` it is where another client of the same agent may go on with it, `tls_end` what it is secured
+    with; `warm` is an open one to go on with.
     """
 
     way: Way
@@ -95,7 +100,17 @@ class Upstream(Server):
     carries: bool = False
     """Whether it is such a carrier, on which nothing else is sent."""
     ready: bool = False
+    http1: UpstreamHttp1 | None = None
     http2: UpstreamHttp2 | None = None
+    asked: int = 0
+    """How many requests it was given, if it was there before the first of them: then one more."""
+    whose: Whose | None = None
+    tls_end: SSL.Connection | None = None
+    warm: Warm | None = None
+
+    def rests(self) -> bool:
+        """Whether nothing is under way, and nothing is left over."""
+        return self.whose is not None and self.connected and self.http1 is not None and self.http1.rests
 
 
 @dataclass
@@ -118,6 +133,10 @@ class Connect(GetHttpConnection):
     """Ask for a connection that leads the way that was admitted: an open one, or a new one."""
 
     way: Way | None = None
+    again: bool = False
+    """Whether what is to be asked may be asked twice."""
+    fresh: bool = False
+    """Whether it has to be a new one: the last was closed by its server just when it was used."""
 
     __hash__ = object.__hash__
 
@@ -130,11 +149,37 @@ class Settled(events.Event):
     """Something that waited to be written was."""
 
 
-class Cut(events.Event):
-    """A halt covers this call: its exchange ends now, whatever it waits for."""
+class OfCall(events.Event):
+    """Something that concerns one exchange."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
+
+
+class Cut(OfCall):
+    """A halt covers this call: its exchange ends now, whatever it waits for."""
+
+
+class Begin(commands.Command):
+    """Do something that takes a while, wait for nothing, and be told `then`. Given up as with `WaitHook`."""
+
+    type Doing = Callable[[], Awaitable[None]]
+
+    def __init__(self, doing: Doing, then: OfCall, what: str) -> None:
+        self.doing = doing
+        self.then = then
+        self.what = what
+
+
+class Look(events.Event):
+    """Time has passed: what has stood still for too long ends."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+
+class LateHead(events.Event):
+    """The head that an agent began to send takes too long."""
 
 
 class CutOff(commands.Command):
@@ -165,6 +210,19 @@ class Replace(commands.Command):
     def __init__(self, layer: Layer, data: bytes) -> None:
         self.layer = layer
         self.data = data
+
+
+class BadBody(RequestProtocolError):  # noqa: N818  # an event, as that is
+    """A request's body broke its framing: of what was to be read whole, the problem is what is refused."""
+
+    def __init__(self, stream_id: int, problem: Unreadable) -> None:
+        super().__init__(stream_id, problem.why, ErrorCode.GENERIC_CLIENT_ERROR)
+        self.problem = problem
+
+
+@dataclass
+class Unanswered(ResponseProtocolError):  # noqa: N818  # an event
+    """An upstream ended a connection before the first byte of an answer."""
 
 
 @dataclass

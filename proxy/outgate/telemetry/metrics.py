@@ -90,8 +90,16 @@ class Metrics:
         self._withheld = self._counter(
             "outgate_withheld", "Answers of an upstream that were withheld, by the rule that did it.", "rule"
         )
+        self._messages = self._counter(
+            "outgate_messages",
+            "Messages of what was let out that a rule stopped, that people approved, or that a rule would have stopped.",
+            "agent", "result",
+        )  # fmt: skip
         self._tunnels = self._counter(
             "outgate_tunnels_refused", "Tunnels and connections refused before any request was read.", "why"
+        )
+        self._limits = self._counter(
+            "outgate_limits_reached", "Limits of the settings that an agent or an upstream ran into.", "limit"
         )
         self._strangers = self._counter(
             "outgate_identity_failures", "Requests refused because who asks is not known, or not any more.", "why"
@@ -207,6 +215,10 @@ class Metrics:
                 self._clock_steps.labels("large" if about.get("large") is True else "small").inc()
             case "approval-asked":
                 self.approval("asked")
+            case "message-refused" | "message-approved" | "message-would":
+                self._messages.labels(self._agent(agent), what.removeprefix("message-")).inc()
+                if what == "message-approved":
+                    self.approval("used")
             case _:
                 pass  # start, stop, halt, resume, reload …: told by gauges, or by methods of their own
 
@@ -285,6 +297,10 @@ class Metrics:
     def tunnel_refused(self, why: str, times: int = 1) -> None:
         """Nothing was asked yet, and nothing will be. `why` is one of a few words."""
         self._tunnels.labels(self._word(why)).inc(times)
+
+    def limit_reached(self, limit: str) -> None:
+        """Somebody ran into a limit of the settings; what came of it is on record by itself."""
+        self._limits.labels(self._word(limit)).inc()
 
     def went_around(self, how: str, times: int = 1) -> None:
         """The fence refused something. `how` is one of a few words, never where to."""
