@@ -107,13 +107,14 @@ async def test_who_says_nothing_between_requests_is_not_late_but_idle(gateway):
 async def test_a_head_of_http2_that_never_ends_ends_its_connection_with_a_note(gateway):
     await gateway.upstream(alpn=("h2", "http/1.1"))
     async with await gateway.h2() as client, client.wire:
-        await client.wire.send(frames.HeadersFrame(1, b"\x82", flags=["END_STREAM"]).serialize())
+        assert (await client.answer(await client.request("GET", "/forbidden", "api.test"))).status == 403  # settings are agreed on
+        await client.wire.send(frames.HeadersFrame(3, b"\x82", flags=["END_STREAM"]).serialize())
         await until_head(gateway)
         await pass_time(gateway, 31)
         await client.until(lambda: client.gone)
     await gateway.stop()
     assert [event["detail"] for event in gateway.events("limit-reached")] == ["head_time"]
-    assert gateway.decisions() == []
+    assert len(gateway.decisions()) == 1
 
 
 async def test_a_frame_of_a_body_that_comes_in_part_is_no_late_head(gateway):
