@@ -47,13 +47,29 @@ def doors(tmp_path: Path, work: Path) -> Iterator[dict[str, str]]:
 
 def test_no_way_around_is_open(gate: Gate, services: LookAlikes, listener: socket.socket, doors: dict[str, str]):
     there = doors | {"port": listener.getsockname()[1], "state": str(gate.state), "pid": os.getpid()}
-    ran = gate.run(PYTHON, AGENTS / "around.py", json.dumps(there))
+    ran = gate.run(PYTHON, AGENTS / "around.py", json.dumps(there), options=["--no-transparent"])
     assert ran.code == 0, ran.stderr
     (said,) = ran.lines
     assert [name for name, what in said.items() if what == "open"] == []
     assert len(said) == 19
     assert services.connections == 0
     assert "tried to go around" in ran.summary
+    assert "192.0.2.1:443" in ran.summary
+
+
+TURNED = {"tcp", "tcp over IPv6", "metadata", "a name", "urllib3 without the proxy", "aiohttp without trust_env"}
+"""Ways that lead to the gate, where programs need not know of it: a connection is there, and what is asked on it is decided."""
+
+
+def test_what_is_turned_to_the_gate_is_the_only_way_and_none_around_it(
+    gate: Gate, services: LookAlikes, listener: socket.socket, doors: dict[str, str]
+):
+    there = doors | {"port": listener.getsockname()[1], "state": str(gate.state), "pid": os.getpid()}
+    ran = gate.run(PYTHON, AGENTS / "around.py", json.dumps(there))
+    (said,) = ran.lines
+    assert {name for name, what in said.items() if what == "open"} == TURNED, ran.stderr
+    assert [one.line for one in gate.decisions()] == ["GET api.github.com/"] * 2
+    assert [seen.host for seen in services.seen] == ["api.github.com"] * 2
     assert "192.0.2.1:443" in ran.summary
 
 
