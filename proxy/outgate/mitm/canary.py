@@ -85,6 +85,7 @@ async def _probe(port: int, point: str | None, handshakes: Handshakes, limits: L
         got = await _ask(server.sockets[0].getsockname()[1], port)
     finally:
         server.close()
+        addon.pool.close()
     if point is not None and not told.errors:
         raise UnavailableError(f"the engine did not notice that '{point}' had failed; not starting")
     return got
@@ -156,6 +157,9 @@ class _LetsOut:
             pin=Pin(name="127.0.0.1", port=self.port, address="127.0.0.1", address_port=self.port),
             stamp=Stamp(writer="canary", seq=0),
         )
+
+    def converse(self, admitted: Admitted) -> None:
+        """Nobody listens in a test."""
 
     async def review(self, admitted: Admitted, status: int, headers: Said, body: Body) -> None:
         """No answer is withheld in a test."""

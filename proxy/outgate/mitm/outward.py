@@ -12,6 +12,7 @@ from mitmproxy.proxy import events
 from mitmproxy.proxy.server import ConnectionIO
 
 from outgate.mitm.enforce import BreachError, Failure
+from outgate.mitm.pool import Warm
 from outgate.mitm.wire import Upstream
 
 if TYPE_CHECKING:
@@ -51,21 +52,30 @@ class Upstreams:
         self._patience = limits.connect.total_seconds()
         self._room = asyncio.Semaphore(limits.upstreams)
         self._loop = asyncio.get_running_loop()
+        self._resting: set[Connection] = set()
 
     async def open(self, command: commands.OpenConnection) -> None:
         """Connect where an open admission says, by its address, and read to the end. No name is looked up here."""
         server = command.connection
         try:
-            pin = self._addon.server_connect(self._link, _ours(server).way)
-            if ends := await self._connect(command, pin):
-                try:
-                    await self._converse(command, _ours(server), *ends)
-                finally:
-                    self._room.release()
+            await self._open(command, _ours(server))
         except Exception as error:  # noqa: BLE001  # one of the two catch-alls: it aborts
             self._turns.fail(error, "connecting upstream")
         finally:
             self._turns.transports.pop(server, None)
+            if isinstance(server, Upstream) and server.warm is not None:
+                server.warm.writer.transport.abort()
+
+    def rest(self) -> None:
+        """The client is gone: have what nothing is under way on serve its agent's next one."""
+        for connection, io in tuple(self._turns.transports.items()):
+            if isinstance(connection, Upstream) and connection.rests() and io.handler is not None:
+                self._resting.add(connection)
+                io.handler.cancel()
+
+    def keeps(self, connection: Connection) -> bool:
+        """Whether a connection stays open, for another client."""
+        return connection in self._resting and not self._turns.down
 
     def give_up(self, way: Way | None) -> None:
         """Open no connection that nobody needs any more."""
@@ -75,14 +85,25 @@ class Upstreams:
             if isinstance(connection, Upstream) and connection.way == way and not connection.ready and io.handler is not None:
                 io.handler.cancel()
 
+    async def _open(self, command: commands.OpenConnection, server: Upstream) -> None:
+        pin = self._addon.server_connect(self._link, server.way)
+        if ends := await self._connect(command, server, pin):
+            try:
+                await self._converse(command, server, *ends)
+            finally:
+                self._room.release()
+
     async def _connect(
-        self, command: commands.OpenConnection, pin: Pin
+        self, command: commands.OpenConnection, server: Upstream, pin: Pin
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         address = str(ipaddress.ip_address(pin.address))
         held = False
         try:
             async with asyncio.timeout(self._patience):
                 held = await self._room.acquire()
+                if server.warm is not None:
+                    warm, server.warm = server.warm, None
+                    return warm.reader, warm.writer
                 return await asyncio.open_connection(address, pin.address_port, limit=READ)
         except OSError as error:
             failure = _said(error)
@@ -90,7 +111,7 @@ class Upstreams:
             failure = "given up"
         if held:
             self._room.release()
-        self._turns.transports.pop(command.connection, None)
+        self._turns.transports.pop(server, None)
         self._turns.feed(events.OpenConnectionCompleted(command, f"{Failure.UNREACHED}: {failure}"))
         return None
 
@@ -108,8 +129,15 @@ class Upstreams:
             await self._turns.handle_connection(server)
         finally:
             late.cancel()
-            if self._turns.down or server.state is ConnectionState.OPEN:
+            if self.keeps(server):
+                self._rest(server, reader, writer)
+            elif self._turns.down or server.state is ConnectionState.OPEN:
                 writer.transport.abort()
+
+    def _rest(self, server: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if server.whose is None:
+            raise BreachError("nobody's connection")
+        self._addon.pool.keep(server.whose, self._link.agent, Warm(reader=reader, writer=writer, tls=server.tls_end))
 
     def _hurry(self, server: Upstream) -> None:
         """Give up on an upstream that does not finish its handshake."""

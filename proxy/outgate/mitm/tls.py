@@ -267,13 +267,23 @@ class UpstreamTls(_Tls):
 
     def start_handshake(self) -> CommandGenerator[None]:
         wire = wire_of(self.context)
-        self._whose = wire.addon.tls_start_server(wire.link, self._upstream, self._name, self.context.client.alpn)
+        if self._upstream.tls_end is not None:  # it was proven to the same agent, on this very connection
+            self.tls = self._upstream.tls_end
+            self.conn.alpn = self.tls.get_alpn_proto_negotiated()
+            yield from self._handshake_finished(None)
+            return
+        whose = self._upstream.whose
+        if whose is not None and whose.tls is not None:
+            self._whose = whose.tls
+        else:
+            self._whose = wire.addon.tls_start_server(wire.link, self._upstream, self._name, self.context.client.alpn)
         self.tls = wire.addon.handshakes.with_upstream(self._whose)
         yield from self.receive_handshake_data(b"")
 
     def established(self) -> None:
         if _lib.SSL_get_verify_result(self.tls._ssl) != _lib.X509_V_OK:  # noqa: SLF001  # as above
             raise BreachError("a handshake ended with a certificate that does not verify")
+        self._upstream.tls_end = self.tls
         wire_of(self.context).addon.tls_established_server(self._upstream)
 
     def receive_data(self, data: bytes) -> CommandGenerator[None]:
