@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from outgate.intake.request import Tunnel
     from outgate.mitm.doors import Door, TurnedAway
     from outgate.mitm.enforce import Call
+    from outgate.mitm.forward import Forwarding
     from outgate.mitm.front import Front
+    from outgate.mitm.keeping import Gathering
     from outgate.mitm.original import Original
 
 KIB = 1024
@@ -58,6 +60,8 @@ class Limits:
     """Requests at once: gathered, held, decided and under way."""
     agent_bodies: int = 128 * MIB
     """Its part of `bodies`."""
+    agent_spool: int = 512 * MIB
+    """Its part of `spool`."""
     agent_waiting: int = 64 * MIB
     """What all its clients may send ahead; beyond that, each only a little."""
     refusals: int = 16 * MIB
@@ -69,7 +73,9 @@ class Limits:
     strangers: int = 256
     """Clients at once of whom nobody knows yet who they are; one more, and the one who has waited longest is dropped."""
     bodies: int = 256 * MIB
-    """Request bodies, and answers that a rule reads, that are held whole."""
+    """Request bodies, and answers that a rule reads, that are held whole in memory: up to 1 MiB of each."""
+    spool: int = 2048 * MIB
+    """The same in files, where they are larger."""
 
     # how long things may take
 
@@ -109,8 +115,10 @@ class Link:
 
     `original` is where it was going, if it was turned to us.
 
+    `kept` are bodies that are held whole for it, `forwarding` the exchanges that send or give one of them on from a file.
     `queued` and `pipelined` came in and wait; `room` is set when less does. `congested` are peers that don't take what is
-    written to them; `pressed` says whether an upstream must not be read on.
+    written to them; `pressed` says whether an upstream must not be read on. `talking`: it is a WebSocket, of which a little
+    at a time is read, because hundreds of messages fit in that.
     """
 
     door: Door
@@ -130,12 +138,14 @@ class Link:
     head: int = 0
     gone: bool = False
     ending: str = "the client left"
-    gathered: int = 0
+    kept: set[Gathering] = field(default_factory=set)
+    forwarding: set[Forwarding] = field(default_factory=set)
     queued: int = 0
     pipelined: int = 0
     room: asyncio.Event = field(default_factory=asyncio.Event)
     congested: set[Connection] = field(default_factory=set)
     pressed: Callable[[Connection], bool] = lambda _connection: False
+    talking: bool = False
 
     @property
     def agent(self) -> Agent:
@@ -143,6 +153,11 @@ class Link:
         if self.known is None:
             raise BreachError("a client that nobody knows")
         return self.known
+
+    @property
+    def gathered(self) -> int:
+        """Bytes of bodies that are held whole for this client."""
+        return sum(one.size for one in self.kept)
 
     @property
     def waiting(self) -> int:

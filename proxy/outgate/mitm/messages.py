@@ -1,81 +1,249 @@
-"""An admitted WebSocket: its messages are relayed, none is kept, and a halt ends it."""
+"""An admitted WebSocket: message by message, decided where a rule could stop one; none is kept, and a halt ends it."""
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-import wsproto.connection
-import wsproto.events
-from mitmproxy.proxy import commands, events
-from mitmproxy.proxy.layers import websocket
+import wsproto.events as said
+from mitmproxy.proxy import commands, events, layer
+from wsproto.connection import Connection as Protocol
+from wsproto.connection import ConnectionState, ConnectionType
 
+from outgate.intake.message import Message
 from outgate.mitm.enforce import BreachError
-from outgate.mitm.wire import Cut, CutOff, wire_of
+from outgate.mitm.wire import Begin, Cut, CutOff, OfCall, wire_of
 
 if TYPE_CHECKING:
-    from mitmproxy import http
+    from mitmproxy.connection import Connection
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
 
+    from outgate import conversing
     from outgate.mitm.enforce import Call
 
 _LAST_WORD: Final = 0.5
 """Seconds in which a client may still read why it ends."""
-_HALTED: Final = 1008
-"""RFC 6455, section 7.4.1: against a policy."""
+_POLICY: Final = 1008
+_GONE: Final = 1001
+_TOO_LARGE: Final = 1009
+"""RFC 6455, section 7.4.1."""
+_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}) | {*range(3000, 5000)}
+"""Those that may be sent (RFC 6455, section 7.4.2, and IANA's registry)."""
+_LONGEST_REASON: Final = 123
 
 
-class Messages(websocket.WebsocketLayer):
-    """An admitted WebSocket. Messages are relayed; none is kept, and none may be larger than a limit."""
+class Weighed(OfCall):
+    """A message of this side was decided."""
 
-    def __init__(self, context: Context, flow: http.HTTPFlow, call: Call) -> None:
-        super().__init__(context, flow)
+    def __init__(self, call: Call, side: Side) -> None:
+        super().__init__(call)
+        self.side = side
+
+
+@dataclass(slots=True, eq=False)
+class Side:
+    """One of the two, and what it said that did not go on yet: pieces of a message, messages, and at last that it closes."""
+
+    ws: Protocol
+    conn: Connection
+    sends: bool
+    pieces: list[bytes] = field(default_factory=list)
+    size: int = 0
+    waiting: deque[Message | int] = field(default_factory=deque)
+    queued: int = 0
+    weighing: bool = False
+    cut: conversing.Cut | None = None
+
+    def take(self, data: str | bytes | bytearray) -> None:
+        piece = data.encode() if isinstance(data, str) else bytes(data)
+        self.pieces.append(piece)
+        self.size += len(piece)
+
+    def whole(self, *, text: bool) -> Message:
+        content, self.size = b"".join(self.pieces), 0
+        self.pieces.clear()
+        return Message(sent=self.sends, over="websocket", text=text, content=content)
+
+
+class Messages(layer.Layer):
+    """Relays whole messages, each way in its order. Pings and pongs stay between neighbours; no close reason goes on.
+
+    Where one waits to be decided, those behind it wait too, and their sender is not read on; the other direction goes on.
+    """
+
+    def __init__(self, context: Context, call: Call) -> None:
+        super().__init__(context)
         self.call = call
         self.wire = wire_of(context)
+        self._conversation = self.wire.addon.websocket_start(call)
+        self._agent = Side(Protocol(ConnectionType.SERVER), context.client, sends=True)
+        self._upstream = Side(Protocol(ConnectionType.CLIENT), context.server, sends=False)
+        self._ended = False
+        self.wire.link.talking = True
 
-    def start(self, event: events.Event) -> CommandGenerator[None]:
-        """Begin to relay."""
-        yield from self._ours(super().start(event))
+    @property
+    def behind(self) -> bool:
+        """Whether the upstream said more than may wait."""
+        return self._upstream.queued > self.wire.limits.waiting
 
-    _handle_event = start
-
-    def relay_messages(self, event: events.Event) -> CommandGenerator[None]:
-        """Relay what came, and count it."""
-        if isinstance(event, Cut):
-            yield from self._halted()
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if self._ended:
             return
-        if isinstance(event, events.DataReceived):
-            passing = self.call.upload if event.connection == self.context.client else self.call.download
-            passing(event.data)
-        yield from self._ours(super().relay_messages(event))
-        for side in (self.client_ws, self.server_ws):
-            self._bounded(sum(map(len, side.frame_buf)))
+        match event:
+            case events.Start():
+                return
+            case Cut():
+                yield from self._end_both("halted")
+            case Weighed(side=side):
+                side.weighing = False
+                yield from self._went_on(side)
+            case events.DataReceived(connection=connection, data=data):
+                side = self._side(connection)
+                (self.call.upload if side.sends else self.call.download)(data)
+                yield from self._heard(side, data)
+            case events.ConnectionClosed(connection=connection):
+                yield from self._lost(self._side(connection))
+            case _:
+                raise BreachError(f"unexpected {type(event).__name__}")
 
-    def _halted(self) -> CommandGenerator[None]:
-        """Say so to both, and hang up."""
-        for ws in (self.server_ws, self.client_ws):
-            if ws.state is wsproto.connection.ConnectionState.OPEN:
-                yield ws.send2(wsproto.events.CloseConnection(_HALTED, "halted"))
-            yield commands.CloseConnection(ws.conn)
-        yield CutOff(self.context.client, after=_LAST_WORD)
-        self._handle_event = self.done  # type: ignore[method-assign]  # mitmproxy's own way to switch
+    def _side(self, connection: Connection) -> Side:
+        return self._agent if connection is self.context.client else self._upstream
 
-    def _ours(self, relayed: CommandGenerator[None]) -> CommandGenerator[None]:
-        """Call our hooks right here: what raises in one takes the whole connection down."""
-        for command in relayed:
-            match command:
-                case websocket.WebsocketStartHook():
-                    self.wire.addon.websocket_start(self.call)
-                case websocket.WebsocketMessageHook(flow=flow):
-                    assert flow.websocket is not None
-                    self._bounded(len(flow.websocket.messages[-1].content))
-                    self.wire.addon.websocket_message(self.call)
-                    flow.websocket.messages.clear()
-                case websocket.WebsocketEndHook():
-                    self.wire.addon.websocket_end(self.call)
+    def _other(self, side: Side) -> Side:
+        return self._upstream if side is self._agent else self._agent
+
+    # what comes in
+
+    def _heard(self, side: Side, data: bytes) -> CommandGenerator[None]:
+        side.ws.receive_data(data)
+        for event in side.ws.events():
+            match event:
+                case said.TextMessage(data=text) | said.BytesMessage(data=text):
+                    side.take(text)
+                    if side.size > self.wire.limits.message:
+                        yield from self._break_off(side, _TOO_LARGE)
+                        return
+                    if event.message_finished:
+                        yield from self._say(side, side.whole(text=isinstance(event, said.TextMessage)))
+                case said.Ping():
+                    yield commands.SendData(side.conn, side.ws.send(event.response()))
+                case said.Pong():
+                    pass  # nobody asked: ours are not sent
+                case said.CloseConnection(code=code):
+                    if side.ws.state is ConnectionState.OPEN:  # wsproto's own word for what breaks the protocol
+                        yield from self._break_off(side, code)
+                        return
+                    yield from self._say(side, code if code in _CODES else 1000)
                 case _:
-                    yield command
+                    raise BreachError(f"unexpected {type(event).__name__}")
+            if self._ended:
+                return
 
-    def _bounded(self, size: int) -> None:
-        if size > self.wire.limits.message:
-            raise BreachError("a WebSocket message is over the limit")
+    def _say(self, side: Side, what: Message | int) -> CommandGenerator[None]:
+        side.waiting.append(what)
+        size = len(what.content) if isinstance(what, Message) else 0
+        side.queued += size
+        if side.sends:
+            self.wire.link.queued += size
+        yield from self._go_on(side)
+
+    def _lost(self, side: Side) -> CommandGenerator[None]:
+        """The upstream is gone: what it said before still goes on, in its order. The agent is gone: nobody waits for anything."""
+        if side.sends:
+            yield from self._finish(_GONE, reason="")
+            self.wire.addon.websocket_end(self.call)
+        elif not any(isinstance(one, int) for one in side.waiting):
+            yield from self._say(side, _GONE)
+
+    # what goes on
+
+    def _go_on(self, side: Side) -> CommandGenerator[None]:
+        while side.waiting and not side.weighing and not self._ended:
+            first = side.waiting[0]
+            if isinstance(first, int):
+                yield from self._close(side, first)
+            elif self._conversation is None or not self._conversation.heard:
+                yield from self._pass(side)
+            else:
+                side.weighing = True
+                yield Begin(self._weigh(side, first), Weighed(self.call, side), "deciding on a message")
+
+    def _weigh(self, side: Side, message: Message) -> Begin.Doing:
+        conversation = self._conversation
+        assert conversation is not None
+
+        async def weigh() -> None:
+            side.cut = await conversation.decide(message)
+
+        return weigh
+
+    def _went_on(self, side: Side) -> CommandGenerator[None]:
+        if side.cut is not None:
+            yield from self._end_both(side.cut.tell, why="a message was refused")
+            return
+        yield from self._pass(side)
+        yield from self._go_on(side)
+
+    def _pass(self, side: Side) -> CommandGenerator[None]:
+        message = side.waiting.popleft()
+        assert isinstance(message, Message)
+        self._settle(side, len(message.content))
+        self.wire.addon.websocket_message(self.call)
+        other = self._other(side)
+        if other.ws.state is ConnectionState.OPEN:
+            yield commands.SendData(other.conn, other.ws.send(_event(message)))
+
+    def _settle(self, side: Side, size: int) -> None:
+        side.queued -= size
+        if side.sends:
+            self.wire.link.queued -= size
+        self.wire.link.room.set()
+
+    # the end
+
+    def _close(self, side: Side, code: int) -> CommandGenerator[None]:
+        """One of them closed, and all that it said before went on: so does this, without its words."""
+        side.waiting.popleft()
+        yield from self._finish(code, reason="")
+        self.wire.addon.websocket_end(self.call)
+
+    def _break_off(self, side: Side, code: int) -> CommandGenerator[None]:
+        """It broke the protocol. What it said last is passed on to nobody."""
+        if side.ws.state is ConnectionState.OPEN:
+            yield commands.SendData(side.conn, side.ws.send(said.CloseConnection(code, "")))
+        yield from self._finish(_GONE, reason="")
+        who = "agent" if side.sends else "upstream"
+        self.wire.addon.websocket_end(self.call, error=f"the {who} broke the protocol")
+
+    def _end_both(self, reason: str, *, why: str = "") -> CommandGenerator[None]:
+        """Stopped by people or by a rule: say so to both, and hang up soon, whoever reads."""
+        yield from self._finish(_POLICY, reason=_short(reason))
+        if why:
+            self.wire.addon.websocket_end(self.call, error=why)
+        yield CutOff(self.context.client, after=_LAST_WORD)
+
+    def _finish(self, code: int, *, reason: str) -> CommandGenerator[None]:
+        self._ended = True
+        for side in (self._upstream, self._agent):
+            self._settle(side, side.queued)
+            side.waiting.clear()
+            word = reason if side is self._agent else ""
+            match side.ws.state:
+                case ConnectionState.OPEN:
+                    yield commands.SendData(side.conn, side.ws.send(said.CloseConnection(code, word)))
+                case ConnectionState.REMOTE_CLOSING:
+                    yield commands.SendData(side.conn, side.ws.send(said.CloseConnection(1000, "")))
+                case _:
+                    pass
+            yield commands.CloseConnection(side.conn)
+
+
+def _event(message: Message) -> said.Event:
+    return said.TextMessage(data=message.content.decode()) if message.text else said.BytesMessage(data=message.content)
+
+
+def _short(reason: str) -> str:
+    """As much of it as fits into a close frame, no letter cut (RFC 6455, section 5.5.1)."""
+    return reason.encode()[:_LONGEST_REASON].decode("utf-8", "ignore")
