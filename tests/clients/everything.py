@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from clients import indexes, vendors, websocket
+from clients import aws_host, indexes, vendors, websocket
 from clients.git_host import GitHost
 from clients.grpc_host import GRPC
 from clients.lookalikes import ACKS, PATIENCE, Acks, Answer, LookAlikes
@@ -30,6 +31,7 @@ EC2 = "ec2.eu-west-1.amazonaws.com"
 NAMES = (
     "api.github.com", "github.com", "slack.com", "api.openai.com", "api.anthropic.com", "api.stripe.com", "pypi.org",
     "files.pythonhosted.org", "registry.npmjs.org", "download.test", "plain.test", "other.test", EC2, CORPORATE, "echo.test", MODERN, ACKS, GRPC,
+    *aws_host.AWS_HOSTS,
 )  # fmt: skip
 BLOCK = bytes(range(256)) * 256
 """64 KiB that a download repeats."""
@@ -41,7 +43,8 @@ TOGETHER = 12
 
 class Downloads:
     """https://download.test: `/bytes/<blocks>` and `/events`, both waiting for `?stream=` where it is given;
-    `/ack/<stream>` for those who have one connection; `/together`; `/hang-up`."""
+    `/ack/<stream>` for those who have one connection; `/together`; `/hang-up`; `/digest` of what is sent; `/endless`, and
+    `/freed` as soon as nobody reads that any more."""
 
     def __init__(self, acks: Acks) -> None:
         self._acks = acks
@@ -54,6 +57,12 @@ class Downloads:
             return Answer(kind=vendors.SSE, body=self._acks.each(stream, events) if stream else events)
         if ask.path.startswith("/bytes/"):
             return Answer(kind="application/octet-stream", body=self._bytes(int(ask.path.removeprefix("/bytes/")), stream))
+        if ask.path == "/digest":
+            return Answer(kind="text/plain", body=hashlib.sha256(ask.body).hexdigest().encode())
+        if ask.path == "/endless":
+            return Answer(kind=vendors.SSE, body=self._endless(stream))
+        if ask.path == "/freed":
+            self._acks.wait(stream)
         if ask.path == "/hang-up":
             return Answer(hangs_up=True)
         if ask.path.startswith("/ack/"):
@@ -61,6 +70,13 @@ class Downloads:
         if ask.path == "/together":
             self._together.wait(PATIENCE)
         return Answer()
+
+    def _endless(self, stream: str) -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"data: still here\n\n" * 100
+        finally:
+            self._acks.said(stream)
 
     def _bytes(self, blocks: int, stream: str) -> Iterator[bytes]:
         for number in range(blocks):
@@ -85,5 +101,6 @@ def look_alikes(folder: Path) -> tuple[LookAlikes, GitHost]:
         "download.test": Downloads(acks).service,
         MODERN: Downloads(acks).service,
         "echo.test": websocket.service,
+        **dict.fromkeys(aws_host.AWS_HOSTS, aws_host.service),
     }
     return LookAlikes(folder, NAMES, services, acks, modern=MODERN), git_host

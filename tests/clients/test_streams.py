@@ -87,3 +87,23 @@ def test_a_websocket_is_decided_by_its_handshake_and_then_relayed(gate: Gate, se
     assert talked == ["one", "two" * 100]
     assert (refused["status"], refused["decision"]) == (403, "block")  # aiohttp keeps no more of a refused handshake
     assert services.lines() == ["GET echo.test/open"]
+
+
+def test_pythons_clients_stream_both_ways_and_who_leaves_frees_the_service(gate: Gate):
+    """Each event waits for the one before; a body without a length arrives whole; an answer nobody reads ends at its source."""
+    clients = ("requests", "httpx", "urllib3", "aiohttp")
+    ran = gate.run(PYTHON, AGENTS / "http_streams.py", "run-python", *clients)
+    assert ran.code == 0, ran.stderr
+    assert ran.lines == [[client, [f"event {n}" for n in range(1, 6)], True, 200] for client in clients]
+    left = [one for one in gate.decisions() if "/endless" in one.line]
+    assert [one.result for one in left] == ["unknown"] * len(clients)
+
+
+def test_the_websockets_library_says_much_and_large_and_reads_why_it_may_not(gate: Gate, services: LookAlikes):
+    rule = f'{{id: no-talk, when: request.path == "/secret", effect: block, tell: "{TELL}"}}'
+    ran = gate.run(PYTHON, AGENTS / "websockets_talk.py", "talks", "many", "refused", options=("--policy", gate.policy(rule)))
+    assert ran.code == 0, ran.stderr
+    talked, many, refused = ran.lines
+    assert talked == [True, True, True, True, "in three pieces", "after", True, 4321]
+    assert (many, refused) == (10, [403, TELL])
+    assert services.lines() == ["GET echo.test/open"] + ["GET echo.test/many"] * 10

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CLOSE = 8
+_PING = 9
 
 
 def service(ask: Ask) -> Answer:
@@ -30,13 +31,25 @@ def service(ask: Ask) -> Answer:
 def _echo(heard: BinaryIO, say: BinaryIO) -> None:
     while True:
         first, second = heard.read(2)
+        if first & 15 == _PING:
+            first += 1  # a pong
         size = second & 127
         if size > 125:
             (size,) = struct.unpack("!H" if size == 126 else "!Q", heard.read(2 if size == 126 else 8))
         mask = heard.read(4)
-        data = bytes(byte ^ mask[at % 4] for at, byte in enumerate(heard.read(size)))
-        length = bytes((size,)) if size < 126 else b"\x7e" + struct.pack("!H", size)
-        say.write(bytes((first,)) + length + data)
+        data = _unmasked(heard.read(size), mask)
+        say.write(bytes((first,)) + _length(size) + data)
         say.flush()
         if first & 15 == _CLOSE:
             return
+
+
+def _length(size: int) -> bytes:
+    if size < 126:
+        return bytes((size,))
+    return b"\x7e" + struct.pack("!H", size) if size < 1 << 16 else b"\x7f" + struct.pack("!Q", size)
+
+
+def _unmasked(data: bytes, mask: bytes) -> bytes:
+    size = len(data)
+    return (int.from_bytes(data) ^ int.from_bytes((mask * (size // 4 + 1))[:size])).to_bytes(size)
