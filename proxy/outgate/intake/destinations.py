@@ -77,6 +77,7 @@ class Destination:
     """What is said of the hosts of one pattern; None where nothing is.
 
     `ca` replaces every other trust for these hosts. `network` is where their names may lead besides the open Internet.
+    `opaque`: their TLS is the agent's own, passed on unread where policy lets it, up to `max_bytes` both ways together.
     """
 
     pattern: str
@@ -84,6 +85,8 @@ class Destination:
     ca: str | None = None
     client_cert: str | None = None
     network: Network | None = None
+    opaque: bool | None = None
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,8 @@ class Destinations:
                     ca=said.ca or found.ca,
                     client_cert=said.client_cert or found.client_cert,
                     network=said.network or found.network,
+                    opaque=found.opaque if said.opaque is None else said.opaque,
+                    max_bytes=said.max_bytes or found.max_bytes,
                 )
         return said
 

@@ -51,8 +51,10 @@ FORM = Table(
                     "ca": _path,
                     "client_cert": _path,
                     "network": Text("a network", r"\S{1,64}", "the name of one under 'networks'"),
+                    "tls": Words("tls", ("inspected", "opaque")),
+                    "max_bytes": Scalar("'max_bytes'"),
                 },
-                later=MappingProxyType({"alpn": _later, "owned": _later, "tls": _later}),
+                later=MappingProxyType({"alpn": _later, "owned": _later}),
             ),
             r"[^\x00-\x20]{1,255}",
         ),
@@ -70,6 +72,16 @@ FORM = Table(
                     ),
                     "agent": _name,
                     "plaintext": Truth("'plaintext'"),
+                    "names": Many(Text("a name", r"[A-Za-z0-9._:-]{1,253}", "a name or address by which agents reach it")),
+                    "tls": Table(
+                        what="a listener's 'tls'",
+                        keys={
+                            "cert": _path,
+                            "key": _path,
+                            "client_ca": _path,
+                            "require_client_cert": Truth("'require_client_cert'"),
+                        },
+                    ),
                 },
             )
         ),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from outgate.document import parse
 from outgate.errors import ConfigError, Problem
+from outgate.intake.destination import host_of_address, is_address
 from outgate.intake.destinations import (
     ANY,
     Destination,
@@ -23,7 +25,7 @@ from outgate.intake.destinations import (
     pattern_of,
     via_of,
 )
-from outgate.intake.listening import Listener, listener_of
+from outgate.intake.listening import Listener, Secured, listener_of
 from outgate.policy.agent_form import facts_of, moment
 from outgate.policy.shapes import meant, problems, schema
 from outgate.settings.bounds import BOUNDS, size_of, time_of
@@ -199,11 +201,46 @@ class _Reading:
                 continue
             if listener.port and found.setdefault((listener.host, listener.port), listener) is not listener:
                 self._note(place, f"{listener} is here twice, keep one")
+            listener = self._dressed(place[:-1], listener, said)
             if not listener.is_near and listener.scheme != "https" and not said.get("plaintext"):
                 message = f"{listener} is reached over a network, and nothing on the way to it is encrypted:"
                 self._note(place, f"{message} listen on 127.0.0.1, or accept that with 'plaintext: true'")
             found[listener.host, listener.port or -at] = listener
         return tuple(found.values())
+
+    def _dressed(self, at: Place, listener: Listener, said: dict[str, Any]) -> Listener:
+        """What an https:// listener shows and asks for; nothing of that stands at another."""
+        if listener.scheme != "https":
+            for key in sorted({"tls", "names"} & said.keys()):
+                self._note((*at, key), f"only an https:// listener has '{key}', write https://{listener.place}", key=True)
+            return listener
+        tls = said.get("tls", {})
+        secured = Secured(
+            names=self._names(at, listener, said),
+            cert=self._pem((*at, "tls"), tls, "cert", "CERTIFICATE" if "key" in tls else "PRIVATE KEY") or "",
+            key=self._pem((*at, "tls"), tls, "key", "PRIVATE KEY", alone=True) or "",
+            client_ca=self._pem((*at, "tls"), tls, "client_ca", "CERTIFICATE") or "",
+            require_client_cert=tls.get("require_client_cert", True),
+        )
+        if "key" in tls and "cert" not in tls:
+            self._note((*at, "tls", "key"), "a key without its certificate: name that too, as 'cert'", key=True)
+        if "require_client_cert" in tls and "client_ca" not in tls:
+            self._note((*at, "tls", "require_client_cert"), "nobody is trusted to issue them: name a 'client_ca'", key=True)
+        if listener.agent and secured.client_ca and not secured.require_client_cert:
+            message = f"who comes in there is '{listener.agent}', with or without a certificate: leave it out"
+            self._note((*at, "tls", "require_client_cert"), message, key=True)
+        return replace(listener, secured=secured)
+
+    def _names(self, at: Place, listener: Listener, said: dict[str, Any]) -> tuple[str, ...]:
+        """The names that our CA vouches for. Where it listens on one address, that is enough."""
+        if "names" in said:
+            names = _many(said["names"])
+            read = [self._parsed((*at, "names"), host_of_address, name) for name in names]
+            return tuple(dict.fromkeys(name for name in read if name is not None))
+        if ip_address(listener.host).is_unspecified and "cert" not in said.get("tls", {}):
+            message = f"by which names do agents reach {listener}? List them under 'names', or name a 'cert' under 'tls'"
+            self._note((*at, "address"), message)
+        return (listener.host, "localhost") if listener.is_near else (listener.host,)
 
     def _admin(self) -> str | None:
         said: str | None = self.said.get("admin")
@@ -270,7 +307,7 @@ class _Reading:
         parsed = (self._parsed(("networks", name, at), block_of, block) for at, block in enumerate(blocks))
         return Network(name=name, blocks=tuple(block for block in parsed if block is not None))
 
-    def _destination(self, at: Place, pattern: str, keys: dict[str, str], networks: dict[str, Network]) -> Destination:
+    def _destination(self, at: Place, pattern: str, keys: dict[str, Any], networks: dict[str, Network]) -> Destination:
         network = keys.get("network")
         if network is not None and network not in networks:
             self._note((*at, "network"), f"no network '{network}'{meant(network, networks)}")
@@ -280,6 +317,8 @@ class _Reading:
             ca=self._pem(at, keys, "ca", "CERTIFICATE"),
             client_cert=self._pem(at, keys, "client_cert", "PRIVATE KEY"),
             network=networks.get(network or ""),
+            opaque=self._opaque(at, pattern, keys),
+            max_bytes=self._most(at, keys),
         )
 
     def _route(self, at: Place, pattern: str, keys: dict[str, str]) -> Route | None:
@@ -293,7 +332,28 @@ class _Reading:
             return Direct()
         return self._parsed((*at, "via"), via_of, keys["via"]) if "via" in keys else None
 
-    def _pem(self, at: Place, keys: dict[str, str], key: str, holds: str) -> str | None:
+    def _opaque(self, at: Place, pattern: str, keys: dict[str, Any]) -> bool | None:
+        said = keys.get("tls")
+        if said == "opaque" and (pattern == ANY or is_address(pattern)):
+            what = "every host" if pattern == ANY else "an address"
+            self._note((*at, "tls"), f"what is passed on unread is named one by one, and proven in TLS: {what} can't be opaque")
+        if said == "opaque" and keys.keys() & {"ca", "client_cert"}:
+            self._note((*at, "tls"), "its TLS is the agent's own: 'ca' and 'client_cert' say nothing of it, leave them out")
+        return None if said is None else said == "opaque"
+
+    def _most(self, at: Place, keys: dict[str, Any]) -> int | None:
+        if "max_bytes" not in keys:
+            return None
+        found = size_of(keys["max_bytes"])
+        if found is None:
+            self._note((*at, "max_bytes"), "'max_bytes' is a number of bytes, like 1 GiB")
+        elif keys.get("tls") != "opaque":
+            self._note(
+                (*at, "max_bytes"), "'max_bytes' bounds what is passed on unread: it stands beside 'tls: opaque'", key=True
+            )
+        return found
+
+    def _pem(self, at: Place, keys: dict[str, Any], key: str, holds: str, *, alone: bool = False) -> str | None:
         if key not in keys:
             return None
         path = self._path(keys[key])
@@ -302,8 +362,14 @@ class _Reading:
         except OSError as error:
             self._note((*at, key), f"{path} can't be read: {error.strerror or error}")
             return None
-        if not re.search(rf"-----BEGIN (?:[A-Z]+ )?{holds}-----", text) or "BEGIN CERTIFICATE" not in text:
-            wanted = "a certificate" if holds == "CERTIFICATE" else "a certificate and its key, not encrypted,"
+        if not re.search(rf"-----BEGIN (?:[A-Z]+ )?{holds}-----", text) or not (alone or "BEGIN CERTIFICATE" in text):
+            wanted = (
+                "a key, not encrypted,"
+                if alone
+                else "a certificate"
+                if holds == "CERTIFICATE"
+                else "a certificate and its key, not encrypted,"
+            )
             self._note((*at, key), f"{path} has not {wanted} in PEM form")
         return str(path)
 

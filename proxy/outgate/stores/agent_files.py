@@ -10,6 +10,7 @@ from outgate.digest import canonical, sha256
 from outgate.document import parse
 from outgate.errors import ConfigError
 from outgate.intake.agents import AGENT_ID, Agent
+from outgate.intake.certificates import mark_of
 from outgate.intake.credentials import Agents, Enrolled
 from outgate.intake.listening import listener_of, peers_of
 from outgate.policy.agent_form import AGENT_KEYS, facts_of, moment
@@ -48,6 +49,13 @@ FORM: Final = Table(
                     "listen": Text("'listen'", r"\S{1,80}", "an address and a port, like 127.0.0.1:8081"),
                     "observe": Truth("'observe'"),
                     "transparent": Truth("'transparent'"),
+                    "certificate": Many(
+                        Text(
+                            "'certificate'",
+                            r"\S{4,510}",
+                            "sha256: and the digest of its public key, or uri: or dns: and a name in it",
+                        )
+                    ),
                     "revoked": Truth("'revoked'"),
                 },
             ),
@@ -101,6 +109,7 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
     _tokens: dict[str, str] = field(default_factory=dict)
     _listeners: dict[str, str] = field(default_factory=dict)
+    _marks: dict[str, str] = field(default_factory=dict)
 
     def enrolled(self, name: str, said: Mapping[str, Any]) -> Enrolled:
         at: Place = ("agents", name)
@@ -120,6 +129,7 @@ class _Reading:
             listener=self._listener((*at, "listen"), name, said["listen"]) if "listen" in said else None,
             revoked=said.get("revoked", False),
             transparent=self._transparent((*at, "transparent"), said),
+            certificates=self._certificates((*at, "certificate"), name, said.get("certificate", [])),
         )
 
     def _token(self, at: Place, name: str, digest: str) -> str:
@@ -127,6 +137,14 @@ class _Reading:
         if other != name:
             self._note(at, f"this is the token of '{other}' too: each agent has its own, add one of them anew")
         return digest
+
+    def _certificates(self, at: Place, name: str, said: str | list[str]) -> frozenset[str]:
+        """The marks of an agent's client certificates: no two agents have one."""
+        marks = [self._parsed(at, mark_of, one) for one in (said if isinstance(said, list) else [said])]
+        for mark in marks:
+            if mark is not None and (other := self._marks.setdefault(mark, name)) != name:
+                self._note(at, f"this is a certificate of '{other}' too: each agent has its own")
+        return frozenset(mark for mark in marks if mark is not None)
 
     def _transparent(self, at: Place, said: Mapping[str, Any]) -> bool:
         if said.get("transparent") and not said.get("from"):
@@ -137,13 +155,15 @@ class _Reading:
         found = self._parsed(at, lambda said: listener_of(said, name), text)
         if found is None:
             return None
-        if not found.is_near:
+        if found.scheme == "https":
+            self._note(at, f"what {found} shows of itself stands in the settings: name it under 'listen' there, for '{name}'")
+        elif not found.is_near:
             self._note(
                 at,
                 f"{found} is reached over a network, and who connects there is '{name}': name it under 'listen' in the settings, "
                 "with 'plaintext: true'",
             )
-        elif found.port and (other := self._listeners.setdefault(str(found), name)) != name:
+        elif found.port and (other := self._listeners.setdefault(found.place, name)) != name:
             self._note(at, f"'{other}' listens there, choose another port")
         return found
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgate.intake.agents import Agent
-from outgate.intake.credentials import Agents, Claim, Denied, Enrolled, claim_of, new_token, token_digest
+from outgate.intake.credentials import Agents, Claim, Denied, Enrolled, claim_of, login_of, new_token, token_digest
 from outgate.intake.listening import peers_of
 
 TOKEN = new_token(bytes(range(32)))
@@ -171,3 +171,35 @@ def test_who_was_revoked_is_told_apart_from_nobody():
 def test_who_may_not_come_by_an_address_alone_any_more_is_outdated():
     was, now = (Agents(by_name={"a": from_("a", "10.0.0.7", transparent=said)}) for said in (True, False))
     assert was.outdated(now) == {"a"}
+
+
+def test_a_login_is_a_claim_whose_parts_were_shown_apart():
+    assert login_of(b"mailer", TOKEN.encode()) == Claim(name="mailer", token=TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("name", "token"),
+    [(b"", b"x"), (b"mailer", b""), (b"mailer\x00", b"x"), (b"m\xc3\xa4iler", b"x"), (b"mailer", b"x y"), (b"m", b"\xff")],
+)
+def test_a_login_that_can_be_nobodys_is_none(name, token):
+    assert login_of(name, token) is None
+
+
+def test_a_certificate_is_one_agents_or_nobodys():
+    by_name = {name: Enrolled(agent=Agent(id=name), certificates=frozenset({f"dns:{name}"})) for name in ("a", "b")}
+    known = Agents(by_name=by_name)
+    assert known.whose(frozenset({"dns:a", "dns:other"}), "10.0.0.1") == by_name["a"]
+    assert known.whose(frozenset({"dns:a", "dns:b"}), "10.0.0.1") is Denied.CERTIFICATE
+    assert known.whose(frozenset(), "10.0.0.1") is Denied.CERTIFICATE
+
+
+@pytest.mark.parametrize(
+    ("said", "why"), [({"revoked": True}, Denied.REVOKED), ({"peers": (peers_of("10.0.0.0/8"),)}, Denied.ELSEWHERE)]
+)
+def test_whose_a_certificate_is_may_still_not_come_in(said, why):
+    assert agents(certificates=frozenset({"dns:a"}), **said).whose(frozenset({"dns:a"}), "192.0.2.1") is why
+
+
+def test_who_has_another_certificate_now_is_not_as_before():
+    before, now = agents(certificates=frozenset({"dns:a"})), agents(certificates=frozenset({"dns:b"}))
+    assert before.outdated(now) == {"mailer"}

@@ -42,7 +42,7 @@ def test_only_so_many_places_are_remembered():
 @pytest.mark.parametrize("why", Denied)
 def test_whatever_the_reason_the_answer_is_whole_and_small(why):
     reply = TurnedAway(why=why, delay=0.0, closes=True).reply()
-    known = {Denied.REVOKED: 403, Denied.ELSEWHERE: 403, Denied.CROWDED: 429}
+    known = {Denied.REVOKED: 403, Denied.ELSEWHERE: 403, Denied.CERTIFICATE: 403, Denied.CROWDED: 429}
     assert reply.status == known.get(why, 407)
     assert ("Proxy-Authenticate", 'Basic realm="outgate"') in reply.headers or reply.status != 407
     assert 0 < len(reply.body) < 1024

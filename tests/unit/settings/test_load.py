@@ -7,7 +7,7 @@ import trustme
 
 from outgate.errors import ConfigError
 from outgate.intake.destinations import Direct, Fixed, Via
-from outgate.intake.listening import Listener
+from outgate.intake.listening import Listener, Secured
 from outgate.settings import BODY_LIMIT, Settings, Webhook, load, read
 
 HEAD = "outgate: settings/v1alpha\n"
@@ -144,7 +144,7 @@ share: nowhere
             "config.yaml:2:16: '2026-01-01T08:00': write a date like 2026-01-31, or a time",
         ),
         (HEAD + "agent: {name: ../x}\n", "config.yaml:2:15: an agent's name is 1 to 64 letters"),
-        (HEAD + "destinations: {a.test: {tls: opaque}}\n", "config.yaml:2:25: 'tls' is not in this version"),
+        (HEAD + "destinations: {a.test: {alpn: h2}}\n", "config.yaml:2:25: 'alpn' is not in this version"),
         ("outgate: *x\n", "config.yaml:1:10: alias '*x' is not allowed here, write the value out"),
     ],
 )
@@ -243,6 +243,81 @@ notify:
 
 def test_one_listener_stands_without_brackets():
     assert settings('listen: {address: "localhost:1"}').listen == (Listener(host="127.0.0.1", port=1),)
+
+
+def test_what_is_spoken_at_a_listener_stands_before_its_address(pem):
+    said = settings(
+        """
+listen:
+  - {address: "socks5://127.0.0.1:1080", agent: mailer}
+  - {address: "https://0.0.0.0:3129", names: [gate.example, 10.0.0.5, "fd00::5"]}
+  - {address: "https://127.0.0.1:3130", agent: payer, tls: {client_ca: ca.pem}}
+  - {address: "https://0.0.0.0:3131", tls: {cert: ca.pem, key: me.pem, client_ca: ca.pem, require_client_cert: false}}
+""",
+        pem,
+    ).listen
+    assert [str(one) for one in said] == [
+        *("socks5://127.0.0.1:1080", "https://0.0.0.0:3129", "https://127.0.0.1:3130", "https://0.0.0.0:3131")
+    ]
+    assert said[0].secured is None
+    assert said[1].secured == Secured(names=("gate.example", "10.0.0.5", "fd00::5"))
+    assert said[2].secured == Secured(names=("127.0.0.1", "localhost"), client_ca=str(pem / "ca.pem"))
+    ca, me = str(pem / "ca.pem"), str(pem / "me.pem")
+    assert said[3].secured == Secured(names=("0.0.0.0",), cert=ca, key=me, client_ca=ca, require_client_cert=False)
+
+
+@pytest.mark.parametrize(
+    ("listener", "said"),
+    [
+        ('address: "https://0.0.0.0:1"', "by which names do agents reach"),
+        ('address: "https://127.0.0.1:1", names: "a b"', "by which agents reach it"),
+        ('address: "https://127.0.0.1:1", names: "127.1"', "four decimal numbers"),
+        ('address: "https://127.0.0.1:1", tls: {cert: ca.pem}', "a certificate and its key"),
+        ('address: "https://127.0.0.1:1", tls: {cert: ca.pem, key: ca.pem}', "a key, not encrypted,"),
+        ('address: "https://127.0.0.1:1", tls: {key: me.pem}', "a key without its certificate"),
+        ('address: "https://127.0.0.1:1", tls: {client_ca: nowhere.pem}', "can't be read"),
+        ('address: "https://127.0.0.1:1", tls: {require_client_cert: true}', "name a 'client_ca'"),
+        ('address: "https://127.0.0.1:1", agent: a, tls: {client_ca: ca.pem, require_client_cert: false}', "leave it out"),
+        ('address: "127.0.0.1:1", tls: {client_ca: ca.pem}', "only an https:// listener has 'tls'"),
+        ('address: "socks5://127.0.0.1:1", names: a.test', "only an https:// listener has 'names'"),
+        ('address: "socks5://0.0.0.0:1"', "'plaintext: true'"),
+        ('address: "ftp://127.0.0.1:1"', "comes in by http://"),
+    ],
+)
+def test_what_a_listener_can_not_be_is_said(pem, listener, said):
+    (problem,) = wrong(HEAD + f"listen: [{{{listener}}}]", pem)
+    assert problem.startswith("config.yaml:2:")
+    assert said in problem
+
+
+def test_two_ways_in_can_not_have_one_port():
+    (problem,) = wrong(HEAD + 'listen: [{address: "127.0.0.1:1"}, {address: "socks5://127.0.0.1:1"}]')
+    assert "is here twice" in problem
+
+
+def test_a_host_may_be_passed_on_unread_up_to_a_bound():
+    table = settings(
+        'destinations: {"*.pinned.test": {tls: opaque, max_bytes: 2 MiB}, a.pinned.test: {tls: inspected}}'
+    ).destinations
+    assert (table.of("x.pinned.test").opaque, table.of("x.pinned.test").max_bytes) == (True, 2 << 20)
+    assert table.of("a.pinned.test").opaque is False
+    assert table.of("pinned.test").opaque is None
+
+
+@pytest.mark.parametrize(
+    ("destination", "said"),
+    [
+        ('"*": {tls: opaque}', "every host can't be opaque"),
+        ("10.0.0.1: {tls: opaque}", "an address can't be opaque"),
+        ("a.test: {tls: opaque, client_cert: me.pem}", "its TLS is the agent's own"),
+        ("a.test: {tls: through}", "unknown tls 'through'"),
+        ("a.test: {max_bytes: 1 GiB}", "stands beside 'tls: opaque'"),
+        ("a.test: {tls: opaque, max_bytes: 1 TB}", "is a number of bytes"),
+    ],
+)
+def test_what_can_not_be_passed_on_unread_is_said(pem, destination, said):
+    (problem,) = wrong(HEAD + f"destinations: {{{destination}}}", pem)
+    assert said in problem
 
 
 def test_a_socket_of_the_operators_needs_no_token():

@@ -55,6 +55,36 @@ def test_everything_that_can_be_said_of_an_agent_is_read():
     assert (plain.token, plain.peers, plain.listener, plain.revoked) == ("", (), None, False)
 
 
+def test_a_client_certificate_is_named_by_its_key_or_by_a_name_in_it():
+    known = agents(f"""
+  mailer: {{certificate: "{DIGEST}"}}
+  payer: {{certificate: ["uri:spiffe://acme.example/payer", "dns:payer.agents.example"]}}
+""")
+    assert known.by_name["mailer"].certificates == {DIGEST}
+    assert known.by_name["payer"].certificates == {"uri:spiffe://acme.example/payer", "dns:payer.agents.example"}
+
+
+@pytest.mark.parametrize("mark", ["sha256:12", "CN=mailer", "uri:", "dns:PAYER.example", "SHA256:" + "0" * 64])
+def test_a_certificate_that_is_named_otherwise_is_refused(mark):
+    (problem,) = wrong(f'  mailer: {{certificate: "{mark}"}}\n')
+    assert "sha256: and the digest of its public key" in problem
+
+
+def test_no_two_agents_have_one_certificate():
+    (problem,) = wrong(f'  mailer: {{certificate: "{DIGEST}"}}\n  payer: {{certificate: ["dns:a.example", "{DIGEST}"]}}\n')
+    assert "certificate of 'mailer' too" in problem
+
+
+def test_a_listener_that_speaks_tls_stands_in_the_settings():
+    (problem,) = wrong('  mailer: {listen: "https://127.0.0.1:8443"}\n')
+    assert "name it under 'listen' there, for 'mailer'" in problem
+    assert agents('  mailer: {listen: "socks5://127.0.0.1:1080"}\n').by_name["mailer"].listener.scheme == "socks5"
+
+
+def test_two_ways_in_can_not_have_one_port():
+    assert len(wrong('  a: {listen: "127.0.0.1:1080"}\n  b: {listen: "socks5://127.0.0.1:1080"}\n')) == 1
+
+
 def test_nobody_is_written_down_where_there_is_no_file(tmp_path):
     assert load_agents(tmp_path / "agents.yaml") == Agents()
 
@@ -118,4 +148,5 @@ def test_editors_know_every_key():
     (table,) = json.loads(json.dumps(json_schema()))["properties"]["agents"]["patternProperties"].values()
     assert set(table["properties"]) == {
         *("team", "owner", "permissions", "labels", "since", "token", "from", "listen", "observe", "revoked", "transparent"),
+        "certificate",
     }
