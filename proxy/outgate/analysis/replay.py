@@ -115,6 +115,8 @@ class Report:
     """Let out after a wait for a limit."""
     answers: int = 0
     """Let out, and the policy would look into the answer, of which a receipt says nothing."""
+    messages: int = 0
+    """Of conversations that were let out, decided one by one, of which the record holds the size and a digest only."""
     fixed: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
     """What could not be replayed, by why."""
@@ -137,8 +139,10 @@ async def replay[R: Reservation](receipts: Iterable[Mapping[str, Json]], policy:
                 await again.decision(fields)
             case "outcome":
                 await again.outcome(fields)
+            case "message-refused" | "message-approved" | "message-would":
+                again.report.messages += 1
             case _:
-                pass  # events say nothing of what may be done
+                pass  # other events say nothing of what may be done
     return again.report
 
 

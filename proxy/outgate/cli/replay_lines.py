@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from outgate.cli.text import clean, columns, cut, wrapped
-from outgate.policy.effect import Effect
+from outgate.policy.effect import Effect, Phase
 from outgate.receipts.receipt import timestamp
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def fields(report: Report, policy: Policy) -> dict[str, Json]:
         "newlyLetOut": report.freed,
         "delayed": report.delayed,
         "answersNotReplayed": report.answers,
+        "messagesNotReplayed": report.messages,
         "changes": [_change(kind, changed) for kind, changed in _by_count(report.changes.items())],
         "changesNotShown": report.further,
         "notThePolicys": dict(sorted(report.fixed.items())),
@@ -163,6 +164,9 @@ def _said(report: Report, policy: Policy) -> Iterator[str]:
         yield f"{report.delayed:,} would have been let out after waiting for a limit."
     if report.answers:
         yield f"a rule looks into the answers of {report.answers:,} that are let out; receipts don't hold answers."
+    if report.messages or any(rule.phase is Phase.STREAM for rule in policy.rules):
+        seen = f" ({_count(report.messages, 'message')} in the record)" if report.messages else ""
+        yield f"what is said in conversations is not decided again{seen}; receipts don't hold messages."
     if report.further:
         yield f"{report.further:,} more changes are of kinds too many to keep apart."
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from outgate.actions.identify import identify, wants_body
-from outgate.inspect.secrets import classes_of
+from outgate.inspect.secrets import SECRET, classes_of, secrets_in
 from outgate.intake.reading import read
 from outgate.intake.request import NoBody, RawRequest, Request, Tunnel, Unreadable, UnreadBody, WholeBody
-from outgate.policy.decide import decide, needs
+from outgate.policy.decide import decide, decide_message, needs
 from outgate.policy.facts import Facts
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from outgate.actions.action import Action
     from outgate.actions.catalog import Catalog
     from outgate.intake.agents import Agent
+    from outgate.intake.message import Message
     from outgate.intake.request import Body
     from outgate.policy.decision import Decision
     from outgate.policy.rule import Policy
@@ -91,3 +92,14 @@ def rehearse(  # noqa: PLR0913  # everything that a decision depends on
     unread = wanted and isinstance(of.body, UnreadBody)
     facts = Facts(now=now, agent=agent, request=request, unread=unread, unsteady=unsteady)
     return Rehearsed(request=request, actions=actions, facts=facts, decision=decide(policy, actions, facts))
+
+
+def rehearse_message(
+    message: Message, came: Rehearsed, before: Decision, policy: Policy, *, data: frozenset[str] = frozenset()
+) -> Decision:
+    """Decide on a message of what was let out by `before`, as a gate would. `data` are classes to take for found in it."""
+    body = WholeBody(message.content) if message.plain else UnreadBody(length=len(message.content), too_large=True)
+    searched = needs(policy).data and message.plain
+    found = data | {SECRET} if searched and secrets_in(message.content) else data
+    facts = replace(came.facts, request=replace(came.request, body=body), unread=not message.plain, message=message)
+    return decide_message(policy, before, facts, found)

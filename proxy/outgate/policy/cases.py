@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from outgate.actions.protocols.pkt_line import FLUSH, line
 from outgate.errors import ConfigError, Problem
 from outgate.intake.agents import AGENT_ID, Agent
+from outgate.intake.message import Message
 from outgate.intake.request import Unreadable, UnreadBody
-from outgate.policy.call import Call, call, rehearse
+from outgate.policy.call import Call, call, rehearse, rehearse_message
 from outgate.policy.decide import decide_answer, discharged, raised
 from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
 from outgate.policy.facts import Answered
@@ -59,6 +60,21 @@ _response = Table(
         "data": Many(Words("class of data", (*DATA, _NOTHING))),
     },
 )
+_message = Table(
+    what="a message",
+    keys={
+        "from": Words("side", ("agent", "upstream")),
+        "over": Words("kind of conversation", ("websocket", "grpc", "sse")),
+        "text": Text("a message", r"(?s).*", "text"),
+        "json": Anything("a message, as JSON"),
+        "size": Count("'size'", least=0, most=1 << 24),
+        "data": Many(Words("class of data", DATA)),
+        "unread": Truth("'unread'"),
+        "answer": _effect,
+        "would": _effect,
+    },
+    required=frozenset({"answer"}),
+)
 _case = Table(
     what="a case",
     keys={
@@ -84,6 +100,7 @@ _case = Table(
         "limits": Many(_words),
         "asks": Many(_words),
         "withheld": Truth("'withheld'"),
+        "message": _message,
         "tells": _words,
     },
     required=frozenset({"name", "request", "answer"}),
@@ -103,12 +120,22 @@ FORM = Table(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A message of what was let out, and what must be answered to it. `data` are classes to take for found in it."""
+
+    message: Message
+    data: frozenset[str]
+    answer: Effect
+    would: Effect | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One request, who makes it and when, and what must come of it. What is None is not asked.
 
     `over` are rules whose limits are used up; `approved`: people approved all that it escalates; `answered` is what the
-    upstream answers. `rules` are all that match, `otherwise` aside; `otherwise` alone is none. `limits` are the rules of whose
-    limits it takes something, `asks` the approvers that it asks.
+    upstream answers, `said` a message after that. `rules` are all that match, `otherwise` aside; `otherwise` alone is none.
+    `limits` are the rules of whose limits it takes something, `asks` the approvers that it asks.
     """
 
     name: str
@@ -121,6 +148,7 @@ class Case:
     over: frozenset[str] = frozenset()
     approved: bool = False
     answered: Answered | None = None
+    said: Said | None = None
     answer: Effect
     would: Effect | None = None
     actions: tuple[str, ...] | None = None
@@ -178,34 +206,47 @@ def run(cases: Iterable[Case], policy: Policy, catalog: Catalog) -> Iterator[Tri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Played:
-    """A case to its end: what was asked of people, what was decided then, and on the answer."""
+    """A case to its end: what was asked of people, what was decided then, and on the answer or a message."""
 
     case: Case
     came: Rehearsed
     asked: Decision
     decision: Decision
     answer: Decision | None
+    heard: Decision | None
+    message: Decision | None
     asks: frozenset[str]
 
     @property
     def limits(self) -> frozenset[str]:
-        return frozenset(charge.match.rule for charge in self.came.decision.charges)
+        decided = [self.came.decision, *([] if self.heard is None else [self.heard])]
+        return frozenset(charge.match.rule for one in decided for charge in one.charges)
 
     @property
     def matched(self) -> frozenset[str]:
-        decided = [self.asked, *([] if self.answer is None else [self.answer])]
+        decided = [one for one in (self.asked, self.answer, self.heard) if one is not None]
         return frozenset(match.rule for one in decided for verdict in one.verdicts for match in verdict.matches)
 
 
 def _played(case: Case, came: Rehearsed, policy: Policy) -> _Played:
-    asked = raised(came.decision, [charge for charge in came.decision.charges if charge.match.rule in case.over])
-    escalating = _escalating(asked, policy)
-    decision = discharged(asked, frozenset(escalating), "approved") if case.approved else asked
+    asked, decision, escalating = _asked(case, came.decision, policy)
     answer = None
     if case.answered is not None and decision.lets_out:
         answer = decide_answer(policy, decision, came.facts, case.answered)
+    heard = message = None
+    if case.said is not None and decision.lets_out:
+        made = rehearse_message(case.said.message, came, decision, policy, data=case.said.data)
+        heard, message, more = _asked(case, made, policy)
+        escalating = {**escalating, **more}
     asks = frozenset(to for approvers in escalating.values() for to in approvers)
-    return _Played(case=case, came=came, asked=asked, decision=decision, answer=answer, asks=asks)
+    return _Played(case=case, came=came, asked=asked, decision=decision, answer=answer, heard=heard, message=message, asks=asks)
+
+
+def _asked(case: Case, made: Decision, policy: Policy) -> tuple[Decision, Decision, dict[str, set[str]]]:
+    """What is decided with the limits that are over; and then, where people approved it; and whom it asks."""
+    asked = raised(made, [charge for charge in made.charges if charge.match.rule in case.over])
+    escalating = _escalating(asked, policy)
+    return asked, discharged(asked, frozenset(escalating), "approved") if case.approved else asked, escalating
 
 
 def _escalating(decision: Decision, policy: Policy) -> dict[str, set[str]]:
@@ -230,7 +271,7 @@ def _differences(played: _Played) -> Iterator[str]:
     if case.rules is not None and case.rules - {OTHERWISE} != played.matched - {OTHERWISE}:
         yield f"rules: got {_listed(played.matched)}; expected {_listed(case.rules)}"
     yield from _around(played)
-    told = decision.tell or (played.answer.tell if played.answer else "")
+    told = next((one.tell for one in (decision, played.answer, played.message) if one is not None and one.tell), "")
     if case.tells not in told:
         yield f"tells: got '{told}'; expected '{case.tells}' in it"
 
@@ -250,6 +291,21 @@ def _around(played: _Played) -> Iterator[str]:
         yield f"response: there is none, the answer is {played.decision.answer}"
     elif played.answer is not None and case.withheld is not played.answer.answer.restricts:
         yield f"withheld: got {_yes(played.answer.answer.restricts)}; expected {_yes(case.withheld is True)}"
+    yield from _of_message(case.said, played)
+
+
+def _of_message(said: Said | None, played: _Played) -> Iterator[str]:
+    if said is None:
+        return
+    decision = played.message
+    if decision is None:
+        yield f"message: none is sent, the answer is {played.decision.answer}"
+        return
+    why = decision.why or "no rule restricts"
+    if decision.answer is not said.answer:
+        yield f"message: got {decision.answer}; expected {said.answer} ({why})"
+    if said.would is not None and decision.would is not said.would:
+        yield f"message would: got {decision.would}; expected {said.would} ({why})"
 
 
 def _yes(truth: bool) -> str:  # noqa: FBT001  # a word for it
@@ -271,6 +327,7 @@ def _read(part: Part, file: Part) -> Case | None:
     value = part.value
     try:
         written = _call(value)
+        said = _said(part.at("message"))
         now = datetime.fromisoformat(value["now"]) if "now" in value else NOW
         agent = _agent_of({**(file.at("agent").value or {}), **value.get("agent", {})}, now)
     except ValueError as error:
@@ -289,6 +346,7 @@ def _read(part: Part, file: Part) -> Case | None:
         over=frozenset(part.at("over").texts()),
         approved=value.get("approved", False),
         answered=_answered(part.at("response")),
+        said=said,
         answer=EFFECTS[value["answer"]],
         would=EFFECTS[value["would"]] if "would" in value else None,
         actions=tuple(part.at("actions").texts()) if "actions" in value else None,
@@ -313,6 +371,30 @@ def _answered(part: Part) -> Answered | None:
         return None
     data = frozenset(part.at("data").texts()) - {_NOTHING} if "data" in value else None
     return Answered(status=value.get("status", 200), rows=value.get("rows"), data=data, size=value.get("size"))
+
+
+def _said(part: Part) -> Said | None:
+    """A message: what is not said of it is a text that the agent sends over a WebSocket."""
+    value = part.value
+    if value is None:
+        return None
+    contents = [key for key in ("text", "json", "size") if key in value]
+    if len(contents) > 1:
+        raise ValueError(f"a message has one content, not {' and '.join(contents)}")
+    text = json.dumps(value["json"], ensure_ascii=False) if "json" in value else value.get("text", " " * value.get("size", 0))
+    over = value.get("over", "websocket")
+    return Said(
+        message=Message(
+            sent=value.get("from", "agent") == "agent",
+            over=over,
+            text=over != "grpc",
+            content=text.encode(),
+            plain=not value.get("unread", False),
+        ),
+        data=frozenset(part.at("data").texts()),
+        answer=EFFECTS[value["answer"]],
+        would=EFFECTS[value["would"]] if "would" in value else None,
+    )
 
 
 def _call(value: dict[str, Any]) -> Call:

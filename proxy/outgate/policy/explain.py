@@ -32,7 +32,7 @@ class Finding:
     """A rule that held, that could not be told, or that lacked one thing only. `lacked` says which, for people.
 
     `acts` is how much it does to this agent. `note` says for people what else there is to it: what it takes of its limit,
-    how far it is rolled out, that it is asked of the answer.
+    how far it is rolled out, that it is asked of the answer or of each message.
     """
 
     rule: Rule
@@ -52,8 +52,8 @@ def findings(policy: Policy, action: Action, facts: Facts) -> tuple[Finding, ...
 
 def _finding(rule: Rule, at: Circumstances) -> Finding | None:
     truth, acts = holds(rule, at), rule.acts_on(at.facts.agent)
-    if truth is not NO_MATCH and rule.phase is Phase.RESPONSE:
-        return Finding(rule=rule, truth=MATCH, acts=acts, note=_note(rule, acts, "is asked of the answer"))
+    if truth is not NO_MATCH and rule.phase is not Phase.REQUEST:
+        return Finding(rule=rule, truth=MATCH, acts=acts, note=_note(rule, acts, *_later(rule)))
     if truth is MATCH:
         return _held(rule, acts, at)
     if isinstance(truth, Erred):
@@ -77,6 +77,14 @@ def _held(rule: Rule, acts: Mode, at: Circumstances) -> Finding:
         amount = str(replace(rule.limit, amount=took.amount)).rpartition("/")[0]
         takes = f"takes {'about ' if took.whole else ''}{amount} of {rule.limit}, {_whose(rule.limit)}"
     return Finding(rule=rule, truth=MATCH, acts=acts, note=_note(rule, acts, takes))
+
+
+def _later(rule: Rule) -> tuple[str, ...]:
+    """When a rule is asked that is not asked of the request."""
+    if rule.phase is Phase.RESPONSE:
+        return ("is asked of the answer",)
+    asked = "is asked of each message, once it was let out"
+    return (asked,) if rule.limit is None else (asked, f"a message takes one of {rule.limit}, {_whose(rule.limit)}")
 
 
 def _whose(limit: Limit) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from outgate.errors import Problem
 from outgate.policy.effect import Effect, Mode, Phase
 from outgate.policy.limits import COUNT
-from outgate.policy.names import RESPONSE_NAMES
+from outgate.policy.names import RESPONSE_NAMES, STREAM_NAMES
 from outgate.policy.reach import is_open, reach
 from outgate.policy.rule import DEFAULT_MOCK, EVERYBODY
 
@@ -52,8 +52,18 @@ def _vain(rule: Rule, policy: Policy, catalog: Catalog) -> Iterator[Problem]:
         yield _at(rule, f"{message}; delete one")
     if rule.phase is Phase.RESPONSE and not any(name in RESPONSE_NAMES for name in rule.reads):
         yield _at(rule, f"rule '{rule.id}' reads nothing of the answer, leave phase: response out to stop the request before")
+    if rule.phase is Phase.STREAM and not _hears(rule):
+        message = f"rule '{rule.id}' reads nothing of a message and counts none, so it stops the first"
+        yield _at(rule, f"{message}; leave phase: stream out to stop the request before")
     yield from _without_mock(rule, policy, catalog)
     yield from _never(rule, catalog)
+
+
+def _hears(rule: Rule) -> bool:
+    """Whether it makes a difference which message it is asked of."""
+    if rule.limit is not None or rule.scope.test("data") is not None:
+        return True
+    return any(name in {"data", "now", *STREAM_NAMES} or name.startswith("during.") for name in rule.reads)
 
 
 def _makes_vain(other: Rule, rule: Rule) -> bool:

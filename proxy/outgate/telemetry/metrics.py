@@ -197,7 +197,7 @@ class Metrics:
         kind = f"{status // 100}xx" if status is not None and 100 <= status <= 599 else "none"
         self._outcomes.labels(self._agent(agent), result, kind).inc()
 
-    def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:  # noqa: ARG002  # the port's signature
+    def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:
         """Count an event. `about` gives a word for a label only where it is one of ours."""
         times = _number(about, "count", 1)
         match what:

@@ -182,6 +182,13 @@ async def test_an_agent_that_was_only_observed_still_is():
     assert (await replayed(made, under("- {id: no, match: {tier: T3}, effect: block}"))).matrix == {(ALLOW, ALLOW): 1}
 
 
+async def test_messages_of_the_record_are_counted_and_not_decided_again():
+    said = {"v": 1, "type": "message-refused", "about": {"of": "w1-0", "rules": ["quiet"]}}
+    quiet = under("- {id: q, phase: stream, when: message.size > 1, effect: block}")
+    report = await replay(iter([*record(READ).receipts, said]), quiet, MemoryLedger())
+    assert (report.replayed, report.messages) == (1, 1)
+
+
 async def test_answers_that_would_be_looked_into_are_counted():
     report = await replayed(
         record(READ, WRITE),

@@ -26,6 +26,7 @@ SIGNED = {
     "signature": ["x"],
 }
 KEYS = ("approval", "panels", "actions", "halts", "files", "problems", "scope", "name", "cut", "tier", "milliseconds", "added")
+MESSAGE = {"of": "w1-7", "over": "grpc", "sent": True, "size": 12, "rules": ["no-secrets", "small"], "approval": "", "why": "x"}
 HALT = {"scope": "agent", "name": "mailer", "why": "spam", "by": "ops", "cut": 3}
 
 
@@ -36,6 +37,9 @@ HALT = {"scope": "agent", "name": "mailer", "why": "spam", "by": "ops", "cut": 3
         ("approval-signed", SIGNED, "signed", f"{ID} approved by alice, pending now"),
         ("approval-signed", SIGNED | {"decision": "deny", "said": "no!", "state": "denied"}, "signed", f'{ID} denied by alice, denied now: "no!"'),
         ("approval-refused", SIGNED | {"because": "it came late"}, "signed", f"{ID} alice's signature does not count: it came late"),
+        ("message-refused", MESSAGE, "message", "grpc message sent, 12 bytes, REFUSED by no-secrets, small, of w1-7"),
+        ("message-would", MESSAGE | {"sent": False, "size": 1}, "message", "grpc message received, 1 byte, would be refused by no-secrets, small, of w1-7"),
+        ("message-approved", MESSAGE | {"approval": ID, "rules": []}, "message", f"grpc message sent, 12 bytes, let pass by approval {ID}, of w1-7"),
         ("halt", HALT, "HALT", 'agent mailer, by ops: "spam", 3 exchanges cut'),
         ("halt", {"scope": "all", "name": "", "cut": 1}, "HALT", "all, 1 exchange cut"),
         ("resume", {"scope": "team", "name": "ops", "by": "root"}, "resume", "team ops, by root"),

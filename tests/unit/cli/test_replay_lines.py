@@ -105,13 +105,14 @@ def test_what_can_not_be_told_is_explained_and_counts_against_the_bound():
 
 
 def test_limits_waits_answers_and_what_is_nobodys_are_noted():
-    whole = report(delayed=4, answers=5, further=6)
+    whole = report(delayed=4, answers=5, messages=3, further=6)
     whole.fixed["destination"] = 7
     text = shown(whole, UNDER)
     for said in (
         "limits begin empty",
         "4 would have been let out after waiting",
         "answers of 5",
+        "(3 messages in the record)",
         "6 more changes",
         "(destination 7)",
     ):

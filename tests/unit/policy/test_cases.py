@@ -129,6 +129,9 @@ GUARDED = """
 - {id: ask, match: {action: http.PUT}, effect: escalate, to: ops}
 - {id: rows, match: {host: x.test}, phase: response, when: response.rows > 5, effect: block, tell: Too much.}
 - {id: early, when: during.early, effect: block}
+- {id: leaks, match: {host: w.test, data: secret}, effect: block, tell: Secrets stay.}
+- {id: long, phase: stream, match: {host: w.test}, when: message.sent && message.size > 9, effect: escalate, to: ops}
+- {id: chatty, phase: stream, match: {host: w.test}, limit: 9/min, effect: throttle}
 """
 AROUND = """
 zone: Europe/London
@@ -159,6 +162,15 @@ def guarded(case):
         "{name: a, request: GET https://x.test/, response: {status: 200}, answer: allow, withheld: true}",
         "{name: a, request: GET https://x.test/, response: {rows: 6, data: none}, agent: {observe: true}, answer: allow}",
         "{name: a, request: PUT https://x.test/, approved: true, response: {rows: 9}, answer: allow, withheld: true, rules: [ask, rows]}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {text: hi, answer: allow}, limits: chatty, rules: none}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {text: hi, answer: throttle}, over: chatty}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {size: 10, answer: escalate}, asks: ops, rules: long}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {size: 10, answer: allow}, asks: ops, approved: true}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {size: 10, from: upstream, answer: allow}}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {json: {a: 1}, data: secret, answer: block}, rules: leaks}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {unread: true, over: grpc, answer: block}, tells: Secrets}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, agent: {observe: true}, message: {size: 10, answer: allow, would: escalate}}",
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {text: %s, answer: block}}" % ("AKIA" + "Z2345ABCDEFGHIJK"),
     ],
 )
 def test_limits_people_and_answers_are_cases_too(case):
@@ -184,6 +196,18 @@ def test_limits_people_and_answers_are_cases_too(case):
             "{name: a, request: GET https://x.test/, response: {rows: 1}, withheld: true, answer: allow}",
             "withheld: got false; expected true",
         ),
+        (
+            "{name: a, request: PATCH https://w.test/, answer: allow, message: {size: 10, answer: allow}}",
+            "message: got escalate; expected allow (long: escalate)",
+        ),
+        (
+            "{name: a, request: PATCH https://w.test/, answer: allow, message: {text: hi, answer: allow, would: block}}",
+            "message would: got allow; expected block (no rule restricts)",
+        ),
+        (
+            "{name: a, request: PUT https://x.test/, answer: escalate, message: {text: hi, answer: allow}}",
+            "message: none is sent, the answer is escalate",
+        ),
     ],
 )
 def test_a_case_of_those_that_does_not_says_what_came(case, said):
@@ -198,6 +222,11 @@ def test_a_rule_whose_limit_is_met_has_a_case():
 def test_only_an_answer_can_be_withheld():
     (line,) = wrong("{name: a, request: GET https://x.test/, withheld: true, answer: allow}")
     assert line.startswith("c.yaml:4:45: only an answer can be withheld, add response: ")
+
+
+def test_a_message_has_one_content():
+    (line,) = wrong("{name: a, request: GET https://x.test/, answer: allow, message: {text: a, size: 1, answer: allow}}")
+    assert line.endswith("a message has one content, not text and size")
 
 
 MISSION = Path(__file__).parents[2] / "cases" / "mission"

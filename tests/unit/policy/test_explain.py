@@ -74,5 +74,10 @@ def test_a_rule_of_answers_says_that_it_is_one():
     ].lacked
 
 
+def test_a_rule_of_messages_says_that_it_is_one_and_what_a_message_takes():
+    assert note("phase: stream, when: message.size > 5, effect: block") == "is asked of each message, once it was let out"
+    assert note("phase: stream, limit: 60/min, effect: throttle").endswith("a message takes one of 60/minute, for each agent.id")
+
+
 def test_a_rule_for_agents_with_a_label_is_about_somebody_else():
     assert findings(policy("- {id: a, match: {service: crm, agent.label.trust: none}, effect: block}"), action(), facts()) == ()

@@ -168,6 +168,19 @@ def test_a_rule_of_answers_that_reads_nothing_of_them_is_said():
     ]
 
 
+def test_a_rule_of_messages_that_makes_no_difference_between_them_is_said():
+    (line,) = said("- {id: a, phase: stream, match: {service: crm}, effect: block}")
+    assert line.startswith("rule 'a' reads nothing of a message and counts none, so it stops the first; leave phase: stream out")
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["when: message.size > 5", "when: '\"secret\" in data'", "match: {data: secret}", "when: now.getHours() > 5", "limit: 5/min"],
+)
+def test_a_rule_of_messages_that_does_is_not(more):
+    assert said(f"- {{id: a, phase: stream, effect: {'throttle' if 'limit' in more else 'block'}, {more}}}") == []
+
+
 def test_who_is_asked_where_nobody_is_named_is_noted():
     assert notes(policy("- {id: a, effect: escalate}")) == (
         "'a' escalates to nobody in particular: anyone whose key is known may approve",

@@ -174,6 +174,14 @@ def test_an_approval_that_is_asked_for_is_an_event_and_one_that_is_used_a_decisi
     assert samples(metrics, "outgate_approvals_total") == {("asked",): 1, ("used",): 1}
 
 
+def test_a_message_that_a_rule_spoke_of_is_an_event_and_one_that_people_approved_uses_their_approval():
+    metrics = Metrics()
+    for what in ("refused", "refused", "approved", "would"):
+        metrics.noted(f"message-{what}", "coder", {"rules": ["x"], "over": "grpc"})
+    assert samples(metrics, "outgate_messages_total") == {("coder", "refused"): 2, ("coder", "approved"): 1, ("coder", "would"): 1}
+    assert samples(metrics, "outgate_approvals_total") == {("used",): 1}
+
+
 def test_how_long_people_took_is_measured_when_it_is_granted():
     metrics = Metrics()
     metrics.approval("granted", waited=90)
