@@ -165,12 +165,12 @@ async def test_a_full_disk_takes_nothing_and_refuses(tmp_path: Path) -> None:
     await fits(ledger, charge(key="before"), NOW)
     pages = ledger._db._db.execute("pragma page_count").fetchone()[0]
     ledger._db._db.execute(f"pragma max_page_count = {pages}")
-    asked = [fits(ledger, charge(key=f"{n}-{'x' * 500}"), NOW) for n in range(50)]
+    asked = [fits(ledger, charge(key=f"{n}-{'x' * 9000}"), NOW) for n in range(50)]
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(one) for one in found} == {UnavailableError}
     assert all("the disk is full" in str(one) for one in found)
     ledger._db._db.execute("pragma max_page_count = 100000")
-    assert await fits(ledger, charge(key=f"0-{'x' * 500}", amount=5), NOW), "of what was refused, nothing was taken"
+    assert await fits(ledger, charge(key=f"0-{'x' * 9000}", amount=5), NOW), "of what was refused, nothing was taken"
     await ledger.close()
 
 
