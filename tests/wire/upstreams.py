@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+LATEST = ssl.TLSVersion.TLSv1_3
+"""The version of TLS that upstreams go up to."""
+
+
 @dataclass(kw_only=True)
 class Seen:
     """A request as this upstream parsed it. `body` grows while it comes in; `whole` when its end did."""
@@ -94,6 +98,8 @@ class Upstream:
     accepted: int = 0
     received: bytes = b""
     client_names: list[str | None] = field(default_factory=list)
+    resumed: list[bool] = field(default_factory=list)
+    """Of each connection with TLS: whether it went on with a session that was begun before."""
     port: int = 0
     gives_window: bool = True
     """HTTP/2 only: whether bodies that come in make room for more."""
@@ -113,6 +119,7 @@ class Upstream:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate)
             context.set_alpn_protocols(list(self.alpn))
+            context.maximum_version = LATEST
             context.sni_callback = lambda _sock, name, _context: self.client_names.append(name)
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -146,6 +153,8 @@ class Upstream:
         self.accepted += 1
         self._writers.add(writer)
         tls = writer.get_extra_info("ssl_object")
+        if tls is not None:
+            self.resumed.append(tls.session_reused)
         try:
             if tls is not None and tls.selected_alpn_protocol() == "h2":
                 await _H2(self, reader, writer).run()

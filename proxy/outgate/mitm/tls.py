@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events
-from mitmproxy.proxy.layers.tls import TLSLayer
+from mitmproxy.proxy.layers.tls import TLSLayer, parse_client_hello
 from OpenSSL import SSL
 from OpenSSL.SSL import _ffi, _lib  # type: ignore[attr-defined]  # pyOpenSSL has no way of its own to say which name must be proven
 
@@ -233,9 +233,21 @@ class AgentTls(_Tls):
         wire = wire_of(context)
         self._greeting = Greeting(wire.link, wire.addon.tls_clienthello, wire.addon.alpn)
         self.tls = wire.addon.handshakes.with_agent(self._greeting)
+        self._said = b""
 
     def start_handshake(self) -> CommandGenerator[None]:
         yield from ()
+
+    def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
+        if not self._greeting.heard:
+            self._said += data
+        return (yield from super().receive_handshake_data(data))
+
+    def established(self) -> None:
+        """Before TLS 1.3, OpenSSL gives a session's name for what was asked for now: of one that is resumed, read it anew."""
+        if _lib.SSL_session_reused(self.tls._ssl) and self.tls.get_protocol_version() < SSL.TLS1_3_VERSION:  # noqa: SLF001  # as above
+            self._greeting.hello(_named_in(self._said))
+        self._said = b""
 
     def check(self) -> None:
         if self._greeting.error is not None:
@@ -340,6 +352,14 @@ def _upstream_context(trusted: Trusted) -> SSL.Context:
         context.use_certificate_chain_file(trusted.client_cert)
         context.use_privatekey_file(trusted.client_cert)
     return context
+
+
+def _named_in(greeting: bytes) -> bytes | None:
+    """Give the name that a ClientHello asks for (RFC 6066, section 3)."""
+    hello = parse_client_hello(greeting)
+    if hello is None:
+        raise BreachError("a handshake without a ClientHello")
+    return next((body[5:] for kind, body in hello.extensions if kind == 0), None)
 
 
 def _reason(error: SSL.Error) -> str:
