@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from wire.clients import Streams
+from wire.clients import Streams, Wire
+from wire.gateway import AGENT
+
+from outgate.mitm.original import Original
 
 if TYPE_CHECKING:
-    from wire.clients import Wire
     from wire.gateway import Gateway
     from wire.upstreams import Turn, Upstream
 
@@ -109,7 +111,7 @@ def request_bytes(case: Case) -> bytes:
 
 async def run(case: Case, gateway: Gateway) -> None:
     """Do it, then look at everybody."""
-    tls = case.by in {"tunnel", "h2"} if case.tls is None else case.tls
+    tls = case.by in {"tunnel", "h2", "turned"} if case.tls is None else case.tls
     alpn = ("h2",) if case.by == "h2" and case.offers == "h2" else ("http/1.1",)
     upstream, evil = await gateway.upstream(tls=tls, alpn=alpn), await gateway.upstream("evil.test", tls=tls)
     if case.upstream_says is not None:
@@ -181,6 +183,12 @@ async def _connected(case: Case, gateway: Gateway) -> Wire:
         case "inside" | "after":
             wire = await gateway.plain()
             assert (await wire.tunnel(host, int(port))).status == 200
+            return wire
+        case "turned" | "turned-clear":
+            gateway.engine._original = lambda _socket: Original(host, int(port))
+            wire = await Wire.to(await gateway.engine.listen("127.0.0.1", 0, AGENT, "transparent"))
+            if case.by == "turned":
+                await wire.tls(gateway.context("http/1.1"), case.sni or "api.test")
             return wire
         case _:
             raise AssertionError(f"no such way: {case.by}")
