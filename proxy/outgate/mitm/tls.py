@@ -41,6 +41,7 @@ SUITES: Final = b":".join(
 """For TLS 1.2: forward secret, authenticated. TLS 1.3 has no others."""
 _RECORDS: Final = 64 * 1024
 SAFE_OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+_SOMEWHERE: Final = _ffi.new("char **")
 _HOST_FLAGS: Final = _lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | _lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
 
 
@@ -193,25 +194,29 @@ class _Tls(TLSLayer):
         if data:
             self.tls.bio_write(data)
         plaintext, ended, broken = [], False, False
-        while True:
-            try:
+        try:
+            plaintext.append(self.tls.recv(_RECORDS))
+            while _waiting(self.tls._into_ssl) or self.tls.pending():  # noqa: SLF001  # pyOpenSSL tells by raising, at a price
                 plaintext.append(self.tls.recv(_RECORDS))
-            except SSL.WantReadError:
-                break
-            except SSL.ZeroReturnError:
-                ended = True
-                break
-            except SSL.Error:
-                broken = True
-                break
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            ended = True
+        except SSL.Error:
+            broken = True
         yield from self.tls_interact()  # reading may have made something to send
         if plaintext:
-            yield from self.event_to_child(events.DataReceived(self.conn, b"".join(plaintext)))
+            data = plaintext[0] if len(plaintext) == 1 else b"".join(plaintext)
+            yield from self.event_to_child(events.DataReceived(self.conn, data))
         if ended:
             self.conn.state &= ~ConnectionState.CAN_READ
             yield from self.event_to_child(events.ConnectionClosed(self.conn))
         elif broken:
             yield commands.CloseConnection(self.conn)
+
+    def tls_interact(self) -> CommandGenerator[None]:
+        while size := _waiting(self.tls._from_ssl):  # noqa: SLF001  # as above
+            yield commands.SendData(self.conn, self.tls.bio_read(size))
 
     def send_close(self, command: commands.CloseConnection) -> CommandGenerator[None]:
         """Say that this is the end: without it, a client can't tell an answer from the beginning of one."""
@@ -352,6 +357,12 @@ def _upstream_context(trusted: Trusted) -> SSL.Context:
         context.use_certificate_chain_file(trusted.client_cert)
         context.use_privatekey_file(trusted.client_cert)
     return context
+
+
+def _waiting(bio: Any) -> int:
+    """Say how many bytes are in one of a connection's two buffers."""
+    size: int = _lib.BIO_get_mem_data(bio, _SOMEWHERE)
+    return size
 
 
 def _named_in(greeting: bytes) -> bytes | None:
