@@ -182,6 +182,8 @@ def counts_usage(reserved: Reserved) -> bool:
 
 def chosen_mock(case: Case) -> tuple[str, Mock] | None:
     """The mock that a request goes to whole: that of its services, where it is the same for all of them."""
+    if case.request.opaque:
+        return None  # who expects another certificate than ours is not answered in its stead
     mocks = case.ground.policy.mocks
     services = sorted(case.services)
     found = [mocks.get(service) or mocks.get("default") for service in services]

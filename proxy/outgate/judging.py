@@ -72,7 +72,7 @@ class Judging:
             agent = replace(agent, since=await self.ledger.first_seen(agent.id, now))
         if isinstance(request.body, UnreadBody) and request.body.lost:
             raise UnavailableError("its body was wanted, and could not be kept")
-        unread = reads_body and isinstance(request.body, UnreadBody)
+        unread = reads_body and (isinstance(request.body, UnreadBody) or request.opaque)
         return Facts(now=now, agent=agent, request=request, unread=unread, unsteady=not self.clock.steady())
 
     async def _meter(self, case: Case, approved: frozenset[str] = frozenset()) -> None:

@@ -175,6 +175,7 @@ class Gateway:
             credentials=self._credentials,
             unreached=self.unreached.append,
             bounded=self.bounded.append,
+            unread=self.table.unread,
         )
         self.spool = spool_folder(self.folder / "spool")
         self.engine = Engine(

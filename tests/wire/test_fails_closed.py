@@ -15,10 +15,11 @@ from outgate.mitm.exchange import Exchange
 from outgate.mitm.handler import Handler
 from outgate.mitm.http1 import UpstreamHttp1
 from outgate.mitm.http1_agent import AgentHttp1
-from outgate.mitm.layers import Http, TunnelGate
+from outgate.mitm.layers import Http
 from outgate.mitm.outward import Upstreams
 from outgate.mitm.streams import Download, Upload
 from outgate.mitm.tls import AgentTls, UpstreamTls
+from outgate.mitm.tunnel import TunnelGate
 
 
 class BoomError(Exception):
@@ -42,6 +43,7 @@ ELSEWHERE = {
     "bounded": "test_time",
     "bounded_unasked": "test_time",
     "overdue": "test_time",
+    "turned_off": "test_flood",
     "tls_failed_client": "test_tunnels",
     "tls_refused_alpn": "below",
     "proxy_credentials": "below",

@@ -46,6 +46,8 @@ def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
     host git and MCP are recognised, as guesses; what is left is `http.` and its method.
     """
     known = catalog.at(request.authority)
+    if request.opaque:
+        return (_tunnel(request, known.rest),)
     if (known.rest is None or known.git is not None) and git.speaks(request):
         return git.identify(request, declared=known.git is not None)
     if known.mcp is not None or (known.rest is None and jsonrpc.may_be_jsonrpc(request)):
@@ -57,6 +59,8 @@ def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
 
 def wants_body(request: Request, catalog: Catalog) -> bool:
     """Whether `identify` must see the body to say what the request does."""
+    if request.opaque:
+        return False
     known = catalog.at(request.authority)
     if (known.rest is None or known.git is not None) and git.speaks(request):
         return git.wants_body(request)
@@ -192,6 +196,20 @@ def _unlisted(request: Request, service: Service) -> Action:
         confidence=Confidence.CATALOG,
         why=operation.why,
         evidence=(f"services/{service.name}", "otherwise"),
+    )
+
+
+def _tunnel(request: Request, service: Service | None) -> Action:
+    """Anything that can be done at that host may be done in it."""
+    return Action(
+        service=GENERIC if service is None else service.name,
+        operation="tunnel",
+        resource=f"{request.host}:{request.port}",
+        access=Access.UNKNOWN,
+        tier=Tier.T2,
+        confidence=Confidence.PROTOCOL,
+        why="its TLS is the agent's own: what is asked in it is not inspected",
+        evidence=("destinations",),
     )
 
 

@@ -147,6 +147,7 @@ def _request(said: Mapping[str, Json]) -> Request:
         body=_body(_table(said["body"])),
         version=_text(said["version"]),
         websocket=said["websocket"] is True,
+        opaque=said.get("uninspected") is True,
     )
 
 

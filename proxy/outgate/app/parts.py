@@ -200,6 +200,7 @@ class Parts:
                 unreached=self.resolver.failed,
                 untrusted=lambda _host: self.metrics.untrusted("upstream"),
                 bounded=self.metrics.limit_reached,
+                unread=self._unread,
                 recorder=self.recorder.tap,
             ),
             alarm=self.alarm,
@@ -214,6 +215,9 @@ class Parts:
 
     def _trusted(self, host: str) -> Trust:
         return self._trust.trust_for(host)
+
+    def _unread(self, host: str) -> int | None:
+        return self.found.destinations.unread(host)
 
     def _credentials(self, host: str) -> str:
         return self.found.destinations.credentials(host)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 type Address = IPv4Address | IPv6Address
 
+MOST_UNREAD = 1 << 30
+"""Bytes of one tunnel that are passed on unread, both ways together, where nothing else is said."""
+
 ANY = "*"
 """The pattern of every host; what it says is said last."""
 
@@ -111,6 +114,11 @@ class Destinations:
                     max_bytes=said.max_bytes or found.max_bytes,
                 )
         return said
+
+    def unread(self, host: str) -> int | None:
+        """Up to how many bytes a canonical host's TLS is passed on unread. None: it is not."""
+        said = self.of(host)
+        return (said.max_bytes or MOST_UNREAD) if said.opaque else None
 
     def credentials(self, host: str) -> str:
         """`user:password` for the proxy that a canonical host is reached through; nothing where there is none."""

@@ -101,7 +101,19 @@ def lines_to_send(request: Request) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers)
 
 
+def _opaque(raw: RawRequest) -> Request:
+    """A tunnel as a whole: the one host that was asked for, and that TLS is started for."""
+    tunnel = raw.tunnel
+    if tunnel is None or not tunnel.sni:
+        raise _UnreadableError("TLS in this tunnel names no host.", 421)
+    host, port = _authority(f"{tunnel.host.decode('latin-1')}:{tunnel.port}", "https")
+    _refuse_other_host(tunnel, (host, port))
+    return Request(method="CONNECT", scheme="https", host=host, port=port, path="/", query=None, headers=(), opaque=True)
+
+
 def _read(raw: RawRequest) -> Request:
+    if raw.opaque:
+        return _opaque(raw)
     version = _version(raw.version)
     method = _method(raw.method)
     path, query = _target(raw.target, method)

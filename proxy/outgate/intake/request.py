@@ -29,6 +29,8 @@ class RawRequest:
     version: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     tunnel: Tunnel | None = None
+    opaque: bool = False
+    """It is no head: bytes of TLS follow, which nobody will read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Request:
     body: Body = field(default=NoBody(), repr=False)
     version: str = "HTTP/1.1"
     websocket: bool = False
+    opaque: bool = False
+    """A tunnel as a whole, to `host` and `port`: what is asked in it nobody reads. It is CONNECT, and its path says nothing."""
 
     @property
     def target(self) -> str:

@@ -154,6 +154,21 @@ class Addon:
         """A well-formed CONNECT: its requests are refused or not inside, where clients read the answer."""
         link.tunnel = tunnel
 
+    def unread(self, link: Link) -> int | None:
+        """Say up to how many bytes a tunnel's TLS is passed on unread. None: it is ours to read."""
+        return self._outside.unread(_leads_to(link)[0])
+
+    def unnamed(self, link: Link, why: str) -> None:
+        """TLS that would be passed on unread names no host: nothing says where it leads."""
+        host, port = _leads_to(link)
+        self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=why)
+
+    def named(self, link: Link, name: str) -> None:
+        """It names this one."""
+        if link.tunnel is None:
+            raise BreachError("TLS outside a tunnel")
+        link.tunnel = replace(link.tunnel, sni=name.encode("ascii"), tls=True)
+
     def tunnel_refused(self, link: Link, data: bytes) -> None:
         """Something else than TLS or HTTP came through a tunnel."""
         host, port = _leads_to(link)
@@ -273,6 +288,32 @@ class Addon:
         return render(
             Refusal(status=403, answer="block", kind="halted", tell=tell, receipt=str(admitted.stamp)), admitted.request
         )
+
+    def opaque(self, link: Link) -> Call:
+        """A tunnel whose bytes nobody will read: it is decided as one request, for what its ClientHello and CONNECT say."""
+        raw = translate.opaque_request(link.tunnel)
+        opening = replace(self._gate.open(raw, link.agent), wants_body=False)
+        call = Call(link=link, raw=raw, opening=opening, ended=True, body=NoBody())
+        if (wait := self._allowance.wait(link.agent.id, time.monotonic())) > 0:
+            self._refuse_unrecorded(call, wait)
+        return call
+
+    def may_pass_unread(self, call: Call) -> bool:
+        """Whether no rule would have to read what passes, and nothing stands in for the host. Else it is over: nothing left."""
+        conversation = self._gate.converse(call.admitted)
+        if call.admitted.mocked or call.admitted.review or (conversation is not None and conversation.heard):
+            conclude(self._gate, call, Result.REFUSED, error="a rule must read what passes, and here nobody can")
+            return False
+        return True
+
+    def opaque_ended(self, call: Call) -> None:
+        """Its upstream ended it, or agreed to."""
+        conclude(self._gate, call, Result.EXECUTED)
+
+    def opaque_over_bound(self, call: Call) -> None:
+        """More passed than may pass unread."""
+        self.bounded("max_bytes")
+        conclude(self._gate, call, Result.UNKNOWN, error="over max_bytes")
 
     # the upstream
 

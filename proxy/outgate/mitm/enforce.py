@@ -46,7 +46,8 @@ class Outside:
 
     `trust`: what vouches for it. `credentials`: `user:password` for the proxy before it, or nothing. `called` gives the name
     that an agent was told has this address, for notes; else the address itself. `unreached` is told the address at which
-    nobody answered, `untrusted` the host whose certificate does not verify, `bounded` the limit that was run into. `recorder`
+    nobody answered, `untrusted` the host whose certificate does not verify, `bounded` the limit that was run into. `unread`
+    says up to how many bytes a host's TLS is passed on without being read, if it is. `recorder`
     gives who reads the answer to a request along, if anybody does. `now` is the time by which what a model used is priced.
     """
 
@@ -56,6 +57,7 @@ class Outside:
     unreached: Callable[[Pin], None] = lambda _pin: None
     untrusted: Callable[[str], None] = lambda _host: None
     bounded: Callable[[str], None] = lambda _limit: None
+    unread: Callable[[str], int | None] = lambda _host: None
     recorder: Callable[[Admitted], Tap | None] | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

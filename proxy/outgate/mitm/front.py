@@ -15,8 +15,8 @@ from outgate.digest import sha256
 from outgate.errors import ConfigError, Problem
 from outgate.intake.certificates import shown_of
 from outgate.intake.destination import is_address
-from outgate.mitm.layers import TunnelGate
 from outgate.mitm.tls import SAFE_OPTIONS, SUITES, _Tls
+from outgate.mitm.tunnel import TunnelGate
 from outgate.mitm.wire import Becomes, Replace, wire_of
 
 if TYPE_CHECKING:

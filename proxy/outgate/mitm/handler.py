@@ -18,9 +18,9 @@ from mitmproxy.proxy.tunnel import TunnelLayer, TunnelState
 from outgate.mitm.deciding import Deciding, forgive
 from outgate.mitm.enforce import BreachError
 from outgate.mitm.entry import first_layer
-from outgate.mitm.layers import TunnelGate
 from outgate.mitm.outward import READ, Upstreams
 from outgate.mitm.pace import Pace, over
+from outgate.mitm.tunnel import TunnelGate
 from outgate.mitm.wire import Becomes, Begin, Cut, CutOff, DecideHook, Line, Look, OfCall, Replace, Settled, WaitHook, Wire
 
 if TYPE_CHECKING:

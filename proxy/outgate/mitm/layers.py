@@ -1,8 +1,7 @@
-"""mitmproxy's HTTP layers, with our exchange, our connections, our tunnel; HTTP/2 that holds back what can't be passed on."""
+"""mitmproxy's HTTP layers, with our exchange and our connections; HTTP/2 that holds back what can't be passed on."""
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -25,15 +24,14 @@ from mitmproxy.proxy.layers.http._upstream_proxy import HttpUpstreamProxy
 from outgate.mitm.enforce import BreachError, Failure, Way
 from outgate.mitm.exchange import Exchange
 from outgate.mitm.forward import GoOn
-from outgate.mitm.heads import may_be_http
 from outgate.mitm.http1 import UpstreamHttp1
 from outgate.mitm.http1_agent import AgentHttp1
 from outgate.mitm.http2 import AgentHttp2, Settle, UpstreamHttp2
 from outgate.mitm.messages import Messages
 from outgate.mitm.pace import Pace, over
 from outgate.mitm.pool import Whose
-from outgate.mitm.tls import AgentTls, UpstreamTls
-from outgate.mitm.wire import Connect, LateHead, Look, OfCall, Replace, Settled, SpeaksHttp2, Upstream, wire_of
+from outgate.mitm.tls import UpstreamTls
+from outgate.mitm.wire import Connect, LateHead, Look, OfCall, Settled, SpeaksHttp2, Upstream, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Connection
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
 
     from outgate.mitm.forward import Forwarding
 
-_TLS_RECORD: Final = re.compile(rb"\x16(?:\x03(?:[\x00-\x04]|\Z)|\Z)")
 _PROXY_HEAD: Final = 64 * 1024
 
 
@@ -328,34 +325,3 @@ class Via(HttpUpstreamProxy):
             return False, f"{Failure.PROXY}: its head is too large"
         done, error = yield from super().receive_handshake_data(data)
         return done, None if error is None else f"{Failure.PROXY}: {error}"
-
-
-class TunnelGate(layer.Layer):
-    """After CONNECT: TLS or HTTP, and nothing else. Holds no more than it needs to tell them apart."""
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self._data = b""
-
-    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        wire = wire_of(self.context)
-        match event:
-            case events.Start():
-                return
-            case events.ConnectionClosed():
-                yield commands.CloseConnection(self.context.client)
-                return
-            case events.DataReceived(data=data):
-                self._data += data
-            case _:
-                raise BreachError(f"unexpected {type(event).__name__}")
-        if _TLS_RECORD.match(self._data):
-            if len(self._data) >= 3:
-                tls = AgentTls(self.context)
-                tls.child_layer = Http(self.context, HTTPMode.transparent)
-                yield Replace(tls, self._data)
-        elif may_be_http(self._data):
-            yield Replace(Http(self.context, HTTPMode.transparent), self._data)
-        else:
-            wire.addon.tunnel_refused(wire.link, self._data)
-            yield commands.CloseConnection(self.context.client)

@@ -64,6 +64,13 @@ class BadAnswerError(ValueError):
     """What an upstream answered can't be passed on as it stands."""
 
 
+def opaque_request(tunnel: Tunnel | None) -> RawRequest:
+    """Say what a tunnel is whose bytes nobody reads."""
+    return RawRequest(
+        method=b"CONNECT", scheme=b"https", authority=b"", target=b"/", version=b"", headers=(), tunnel=tunnel, opaque=True
+    )
+
+
 def raw_request(request: http.Request, tunnel: Tunnel | None) -> RawRequest:
     """Give a head as it came, nothing interpreted."""
     data = request.data

@@ -13,6 +13,7 @@ from outgate.mitm.enforce import BreachError
 from outgate.mitm.heads import may_be_http
 from outgate.mitm.hello import Unnamed, Wants, server_name
 from outgate.mitm.layers import Http
+from outgate.mitm.opaque import Opaque
 from outgate.mitm.tls import AgentTls
 from outgate.mitm.wire import Replace, wire_of
 
@@ -92,6 +93,10 @@ class TransparentGate(layer.Layer):
                 assert wire.link.tunnel is not None
                 wire.addon.http_connect(wire.link, Tunnel(host=name.encode("ascii"), port=wire.link.tunnel.port, tls=True))
                 wire.link.entering = False
+                if (most := wire.addon.unread(wire.link)) is not None:
+                    wire.addon.named(wire.link, name)
+                    yield Replace(Opaque(self.context, most), data)
+                    return
                 tls = AgentTls(self.context)
                 tls.child_layer = Http(self.context, HTTPMode.transparent)
                 yield Replace(tls, data)

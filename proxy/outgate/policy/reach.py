@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from outgate.policy.matching import Scope, Test
 
 _MOST_NAMED = 3
-_BY_METHOD = re.compile(r"[A-Z][A-Z_-]{0,31}|unreadable")
+_BY_METHOD = re.compile(r"[A-Z][A-Z_-]{0,31}|unreadable|tunnel")
 """What no table lists is its service (`http` where nobody knows the host) and its method; what can't be read says so."""
 
 

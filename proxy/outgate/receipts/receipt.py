@@ -257,6 +257,7 @@ def _request(request: Request) -> dict[str, Json]:
         "sent": sent,
         "version": printable(request.version, 64),
         "websocket": request.websocket,
+        **({"uninspected": True} if request.opaque else {}),
         "body": _body(request.body),
     }
 
