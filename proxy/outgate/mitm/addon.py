@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from outgate.answer.reply import Reply
     from outgate.conversing import Conversation
     from outgate.gate import Admitted
+    from outgate.intake.agents import Agent
     from outgate.intake.certificates import Shown
     from outgate.intake.request import Body, Tunnel
     from outgate.mitm.doors import Doors, TurnedAway
@@ -66,6 +67,7 @@ _STATUS: Final = {Failure.SILENT: 504, Failure.STALLED: 408}
 _TOO_MANY: Final = (
     "So many of this agent's requests were refused lately that no more are recorded. Stop, and read what was refused."
 )
+_AT_ONCE: Final = "This agent has too many requests under way. Wait until some are answered, then try again."
 _HALTED_LATE: Final = (
     "This was halted by the people who run it, in the middle: it had been sent, and may have been acted on. "
     "Stop; do not retry, and do not try another way."
@@ -198,6 +200,11 @@ class Addon:
         host, port = _leads_to(link)
         self._notes.add("limit-reached", link.known, host=host, port=port, detail=limit)
 
+    def turned_off(self, agent: Agent | None, limit: str) -> None:
+        """Somebody more came than a limit lets in, and is hung up on."""
+        self.bounded(limit)
+        self._notes.add("limit-reached", agent, host="", port=0, detail=limit)
+
     def overdue(self, call: Call, late: Overdue) -> Reply:
         """An admitted call is over a limit of time or size. Give what the client gets, where it got nothing yet."""
         failure, limit = late
@@ -242,6 +249,10 @@ class Addon:
         call = Call(link=link, raw=raw, opening=opening, ended=ended, length=length)
         if (wait := self._allowance.wait(link.agent.id, time.monotonic())) > 0:
             self._refuse_unrecorded(call, wait)
+            return call
+        if link.share is not None and not link.share.has_room:
+            self.bounded("requests")
+            self._refuse_unrecorded(call, 1.0, "requests", _AT_ONCE)
             return call
         too_large = length is not None and length > self._limits.body
         if ended:
@@ -296,6 +307,9 @@ class Addon:
         call = Call(link=link, raw=raw, opening=opening, ended=True, body=NoBody())
         if (wait := self._allowance.wait(link.agent.id, time.monotonic())) > 0:
             self._refuse_unrecorded(call, wait)
+        elif link.share is not None and not link.share.has_room:
+            self.bounded("requests")
+            self._refuse_unrecorded(call, 1.0, "requests", _AT_ONCE)
         return call
 
     def may_pass_unread(self, call: Call) -> bool:
@@ -417,17 +431,17 @@ class Addon:
         recorder = self._outside.recorder and self._outside.recorder(admitted)
         call.taps = (recorder,) if recorder is not None else ()
 
-    def _refuse_unrecorded(self, call: Call, wait: float) -> None:
+    def _refuse_unrecorded(self, call: Call, wait: float, why: str = "refusals", tell: str = _TOO_MANY) -> None:
         """Refuse without asking the gate, whose every answer takes room on the disk. It is counted, and the count recorded."""
         agent = call.link.agent
-        self._notes.add("unrecorded", agent, why="refusals")
+        self._notes.add("unrecorded", agent, why=why)
         opening = replace(call.opening, wants_body=False)
         said = Refusal(
-            status=429, answer="throttle", kind="over-limit", tell=_TOO_MANY, receipt="", retry_after=timedelta(seconds=wait)
+            status=429, answer="throttle", kind="over-limit", tell=tell, receipt="", retry_after=timedelta(seconds=wait)
         )
         reply = render(said, opening.reading)
         call.opening, call.body = opening, NoBody() if call.ended else UnreadBody(length=call.length)
-        call.admission = Refused(reply=reply, decision=refusal(Reason.AGENT, _TOO_MANY), stamp=None)
+        call.admission = Refused(reply=reply, decision=refusal(Reason.AGENT, tell), stamp=None)
 
     def _remember_h2(self, way: Way) -> None:
         self._h2[way.host, way.port] = None

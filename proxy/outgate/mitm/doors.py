@@ -13,6 +13,7 @@ from outgate.answer.reply import Refusal
 from outgate.intake.agents import Agent
 from outgate.intake.credentials import Agents, Denied, claim_of, login_of
 from outgate.intake.request import Unreadable
+from outgate.mitm.shares import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +27,8 @@ type Door = Agent | str | None
 """Whose everything is that comes in there: an agent's; that of the one who is written down under a name; or whose proves it."""
 
 _HEADER: Final = b"proxy-authorization"
+_LITTLE: Final = 64 * 1024
+"""Bytes that every client may send ahead, whatever others of its agent do."""
 _PATIENCE: Final = 8
 """How often one connection may be asked who it is."""
 _TOLD: Final = {
@@ -95,13 +98,23 @@ class Slowing:
 class Doors:
     """Knows who is inside, and who still stands at a door. What it keeps of either ends with the connection."""
 
-    def __init__(self, *, notes: Notes, limits: Limits, agents: Agents, monotonic: Callable[[], float]) -> None:
+    def __init__(  # what they go by
+        self,
+        *,
+        notes: Notes,
+        limits: Limits,
+        agents: Agents,
+        monotonic: Callable[[], float],
+        bounded: Callable[[str], None] = lambda _limit: None,
+    ) -> None:
         self.agents = agents
+        self.bounded = bounded
         self._notes = notes
         self._limits = limits
         self._monotonic = monotonic
         self._slowing = Slowing()
         self._inside: defaultdict[str, set[Link]] = defaultdict(set)
+        self._shares: dict[str, Share] = {}
         self._outside: dict[Link, None] = {}
 
     def arrive(self, link: Link) -> Link | None:
@@ -115,6 +128,8 @@ class Doors:
     def leave(self, link: Link) -> None:
         """Somebody is gone."""
         self._outside.pop(link, None)
+        link.holds(0)
+        link.share = None
         if link.known is not None:
             inside = self._inside[link.known.id]
             inside.discard(link)
@@ -213,6 +228,22 @@ class Doors:
         found = self.agents.at(link.peer)
         return isinstance(found, Denied) or found.agent.id != name
 
+    def refuses(self, agent: str) -> str:
+        """Give the limit that one more client of an agent is over; empty: it may come in."""
+        return self._share(agent).refuses_client(self.count(agent), self._monotonic())
+
+    def is_ahead(self, link: Link) -> bool:
+        """Whether a client has sent so much ahead, by itself or with its agent's others, that it must not be read on."""
+        if link.waiting <= _LITTLE:
+            return False
+        everybody = self._inside.get(link.agent.id, ())
+        return link.waiting > self._limits.waiting or sum(one.waiting for one in everybody) > self._limits.agent_waiting
+
+    def _share(self, agent: str) -> Share:
+        if (found := self._shares.get(agent)) is None:
+            found = self._shares[agent] = Share(limits=self._limits)
+        return found
+
     def count(self, agent: str) -> int:
         """How many connections an agent has open."""
         return len(self._inside.get(agent, ()))
@@ -243,13 +274,15 @@ class Doors:
         return None if link.known.id == found.agent.id else self._turned_away(link, Denied.ANOTHER, found.agent.id)
 
     def _admitted(self, link: Link, agent: Agent) -> TurnedAway | None:
-        if self.count(agent.id) >= self._limits.connections:
+        if limit := self.refuses(agent.id):
+            self.bounded(limit)
             return self._turned_away(link, Denied.CROWDED, agent.id)
         self._let_in(link, agent)
         return None
 
     def _let_in(self, link: Link, agent: Agent) -> None:
         link.known = agent
+        link.share = self._share(agent.id)
         self._outside.pop(link, None)
         self._inside[agent.id].add(link)
 

@@ -74,7 +74,13 @@ class Engine:
         self._trust = outside.trust
         self._handshakes = Handshakes(authority, outside.trust)
         self._notes = Notes(gate=gate, alarm=alarm)
-        self._doors = Doors(notes=self._notes, limits=self._limits, agents=agents or Agents(), monotonic=self._monotonic)
+        self._doors = Doors(
+            notes=self._notes,
+            limits=self._limits,
+            agents=agents or Agents(),
+            monotonic=self._monotonic,
+            bounded=outside.bounded,
+        )
         self._addon = Addon(
             gate=gate,
             outside=outside,
@@ -232,7 +238,8 @@ class Engine:
             link = Link(
                 door=door, scheme=scheme, front=front, peer=_address_of(writer.get_extra_info("peername")), original=original
             )
-            if self._is_full(door):
+            if limit := self._refuses(door):
+                self._addon.turned_off(door if isinstance(door, Agent) else None, limit)
                 writer.transport.abort()
                 return
             handler = Handler(reader, writer, link=link, addon=self._addon, limits=self._limits, alarm=self._alarm)
@@ -251,8 +258,11 @@ class Engine:
 
         return accept  # type: ignore[return-value]  # a coroutine function is what start_server wants
 
-    def _is_full(self, door: Door) -> bool:
-        return isinstance(door, Agent) and self._doors.count(door.id) >= self._limits.connections
+    def _refuses(self, door: Door) -> str:
+        """Give the limit that one more client would be over. Of whom nobody knows yet, their share is looked at later."""
+        if self.clients >= self._limits.clients:
+            return "clients"
+        return self._doors.refuses(door.id) if isinstance(door, Agent) else ""
 
     def _give_up_on(self, link: Link) -> None:
         """Nobody knows who it is, or what for, and others wait."""

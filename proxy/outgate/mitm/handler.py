@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from outgate.mitm.link import Limits, Link
     from outgate.ports import Alarm
 
+_LONG: Final = 0.005
+"""Seconds of a turn after which those of others come first, for as long as it took."""
 READ_STREAMS: Final = 16 * 1024
 """Bytes taken at once of an agent that speaks HTTP/2: hundreds of requests fit in; others have their turn in between."""
 
@@ -112,8 +114,12 @@ class Handler(LiveConnectionHandler):
         try:
             while data := await io.reader.read(READ_STREAMS if self._has_streams(connection) or self._link.talking else READ):
                 self._reads += 1
+                began = self._loop.time()
                 self.feed(events.DataReceived(connection, data))
+                took = self._loop.time() - began
                 await self._breathe(connection)
+                if took > _LONG and self._link.share is not None:
+                    await asyncio.sleep(self._link.share.pause(took, self._loop.time()))
         except OSError:
             pass
         except asyncio.CancelledError as error:
@@ -347,7 +353,7 @@ class Handler(LiveConnectionHandler):
         if agent and not self._has_streams(connection):
             for other in tuple(self.transports):
                 await self._drain(other)
-            while link.waiting > self._limits.waiting and not self.down:
+            while self._addon.doors.is_ahead(link) and not self.down:
                 link.room.clear()
                 await link.room.wait()
             if link.talking:

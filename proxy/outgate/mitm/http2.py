@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 
 from outgate.intake.request import Unreadable
 from outgate.mitm.link import MIB
+from outgate.mitm.shares import Bucket
 from outgate.mitm.translate import received
 from outgate.mitm.wire import LateHead, RefusedHead, wire_of
 
@@ -39,6 +41,19 @@ _STREAM_WINDOW: Final = 2 * MIB
 _CONNECTION_WINDOW: Final = 16 * MIB
 MOST_RESET: Final = 200
 """Streams that an agent may have reset beyond those that it let end: opening and resetting costs it nothing, and us much."""
+MOST_CHATTER: Final = 4000
+"""Frames that ask for nothing (PING, SETTINGS, PRIORITY, windows that nobody waits for) that an agent may send at once."""
+_CHATTER_A_SECOND: Final = 100.0
+_FRAMES_A_PIECE: Final = 4
+"""Windows that one piece of an answer may have opened: its stream's and its connection's, and as many again."""
+_CHATTER: Final = (
+    h2.events.PingReceived,
+    h2.events.PingAckReceived,
+    h2.events.RemoteSettingsChanged,
+    h2.events.SettingsAcknowledged,
+    h2.events.PriorityUpdated,
+    h2.events.UnknownFrameReceived,
+)
 _FRAME_HEAD: Final = 9
 _HEADS: Final = frozenset({b"\x01", b"\x09"})
 """HEADERS and CONTINUATION (RFC 9113, sections 6.2 and 6.10)."""
@@ -55,10 +70,15 @@ class Settle(events.Event):
 
 
 class Windowed(BufferedH2Connection):
-    """mitmproxy's has windows of 2 GiB and refills them at once: one peer that does not read fills our memory."""
+    """mitmproxy's has windows of 2 GiB and refills them at once: one peer that does not read fills our memory.
 
-    def __init__(self, config: H2Configuration) -> None:
+    `most` is what one head may take before it is whole. `chatter` counts frames that ask for nothing.
+    """
+
+    def __init__(self, config: H2Configuration, most: int) -> None:
         super().__init__(config)
+        self._most = most
+        self.chatter = 0
         self.local_settings.initial_window_size = _STREAM_WINDOW
         self.local_settings.acknowledge()
         self.owed: dict[int, int] = {}
@@ -72,7 +92,18 @@ class Windowed(BufferedH2Connection):
         found: list[Any] = super().receive_data(data)
         if len(self.incoming_buffer._data) > self.max_inbound_frame_size + _FRAME_HEAD:  # noqa: SLF001  # nothing public tells
             raise h2.exceptions.FrameTooLargeError("a frame is larger than was agreed")
+        if sum(len(frame.data) for frame in self.incoming_buffer._headers_buffer) > self._most:  # noqa: SLF001
+            raise h2.exceptions.DenialOfServiceError("a head is too large")
         return found
+
+    def send_data(self, stream_id: int, data: bytes, end_stream: bool = False, pad_length: None = None) -> None:  # type: ignore[override]  # noqa: FBT001, FBT002  # as mitmproxy has it
+        """Send. What goes out is answered by windows that open: those are no chatter."""
+        self.chatter = max(-MOST_CHATTER, self.chatter - _FRAMES_A_PIECE)
+        super().send_data(stream_id, data, end_stream, pad_length)
+
+    def _receive_window_update_frame(self, frame: Any) -> Any:
+        self.chatter += 1
+        return super()._receive_window_update_frame(frame)
 
     @property
     def head(self) -> int:
@@ -130,8 +161,12 @@ class AgentHttp2(_Settling, Http2Server):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.h2_conn = Windowed(self.h2_conf)
+        limits = wire_of(context).limits
+        self.h2_conn = Windowed(self.h2_conf, limits.head)
+        self.h2_conn.local_settings.max_concurrent_streams = limits.streams
+        self.h2_conn.local_settings.acknowledge()
         self._hasty = 0
+        self._chatter = Bucket(MOST_CHATTER, _CHATTER_A_SECOND)
 
     def unsent(self, stream_id: int) -> int:
         """How much of an answer waits for the agent's window."""
@@ -146,6 +181,8 @@ class AgentHttp2(_Settling, Http2Server):
         yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived):
             wire_of(self.context).link.head = self.h2_conn.head
+            if self.h2_conn.chatter > 0 and not self._may_chatter():
+                yield from self._over("chatter", "too many frames that ask for nothing")
         elif isinstance(event, ResponseEndOfMessage | ResponseProtocolError) and self.is_closed(event.stream_id):
             self.streams.pop(event.stream_id, None)
 
@@ -155,6 +192,12 @@ class AgentHttp2(_Settling, Http2Server):
         wire.addon.malformed(wire.link, "http2")
         yield from super().protocol_error(message, error_code)
 
+    def _may_chatter(self) -> bool:
+        """Whether frames that no request needs may go on: each costs its sender next to nothing, and us a turn."""
+        frames, self.h2_conn.chatter = self.h2_conn.chatter, 0
+        now = time.monotonic()
+        return all(self._chatter.take(now) for _ in range(frames))
+
     def _over(self, limit: str, message: str) -> CommandGenerator[None]:
         """The same, for a limit that the agent is over."""
         wire = wire_of(self.context)
@@ -163,6 +206,8 @@ class AgentHttp2(_Settling, Http2Server):
         yield from super().protocol_error(message, ErrorCodes.ENHANCE_YOUR_CALM)
 
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
+        if isinstance(event, _CHATTER):
+            self.h2_conn.chatter += 1
         if isinstance(event, h2.events.StreamReset) and event.stream_id in self.streams:
             self._hasty += 1
             if self._hasty > MOST_RESET:
@@ -198,7 +243,7 @@ class UpstreamHttp2(_Settling, Http2Client):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.h2_conn = Outbound(self.h2_conf)
+        self.h2_conn = Outbound(self.h2_conf, wire_of(context).limits.response_head)
         self.leaving = False
         """Whether it takes no new streams."""
         self._closed: str | None = None

@@ -181,7 +181,7 @@ class Http(HttpLayer):
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         stream = self.streams[stream_id] = Exchange(self.context.fork(), stream_id)
-        self.wire.link.open = len(self.streams)
+        self.wire.link.holds(len(self.streams))
         yield from self.event_to_child(stream, events.Start())
 
     def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> CommandGenerator[None]:
@@ -264,7 +264,7 @@ class Http(HttpLayer):
 
     def _drop(self, stream_id: int) -> None:
         stream = self.streams.pop(stream_id, None)
-        self.wire.link.open = len(self.streams)
+        self.wire.link.holds(len(self.streams))
         if not isinstance(stream, Exchange) or stream.upstream is None:
             return
         if stream.upstream in self._uses:

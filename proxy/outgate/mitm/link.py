@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from outgate.mitm.front import Front
     from outgate.mitm.keeping import Gathering
     from outgate.mitm.original import Original
+    from outgate.mitm.shares import Share
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -111,7 +112,8 @@ class Link:
     `front` is the TLS that it comes in by; `certified` the agent whose certificate it showed there, `turned` what it is told
     if that was not good enough.
 
-    `open` exchanges are not over yet; `head` numbers the request whose head came in part, 0 where none did.
+    `open` exchanges are not over yet, and are of its agent's `share`; `head` numbers the request whose head came in part, 0
+    where none did.
 
     `original` is where it was going, if it was turned to us.
 
@@ -134,6 +136,7 @@ class Link:
     tunnel: Tunnel | None = None
     original: Original | None = None
     calls: set[Call] = field(default_factory=set)
+    share: Share | None = None
     open: int = 0
     head: int = 0
     gone: bool = False
@@ -146,6 +149,12 @@ class Link:
     congested: set[Connection] = field(default_factory=set)
     pressed: Callable[[Connection], bool] = lambda _connection: False
     talking: bool = False
+
+    def holds(self, exchanges: int) -> None:
+        """So many are not over now: they are of its agent's share too."""
+        if self.share is not None:
+            self.share.open += exchanges - self.open
+        self.open = exchanges
 
     @property
     def agent(self) -> Agent:
