@@ -15,7 +15,7 @@ from outgate.answer.reply import Refusal
 from outgate.gate import HALTED, Opening, Refused
 from outgate.inspect.prices import warm
 from outgate.intake.request import NoBody, Unreadable, UnreadBody
-from outgate.mitm import translate
+from outgate.mitm import told, translate
 from outgate.mitm.allowance import Allowance, size_of
 from outgate.mitm.enforce import BreachError, Call, Failure, check_pass, conclude, unfinished
 from outgate.mitm.keeping import Budget, Gathering, Shelf
@@ -51,31 +51,6 @@ if TYPE_CHECKING:
 _H2: Final = b"h2"
 _H1: Final = b"http/1.1"
 _KNOWN_UPSTREAMS: Final = 4096
-_TOLD: Final = {
-    Failure.UNREACHED: "The upstream could not be reached, so nothing was sent.",
-    Failure.UNTRUSTED: "The upstream's certificate does not verify for this host, so nothing was sent.",
-    Failure.HANDSHAKE: "No TLS connection could be made with the upstream, so nothing was sent.",
-    Failure.PROXY: "The upstream proxy did not let this through, so nothing reached the upstream.",
-    Failure.CLOSED: "The request was sent, and the upstream gave no whole answer: it may have acted on it.",
-    Failure.MALFORMED: "The request was sent, and the upstream's answer is malformed: it may have acted on it.",
-    Failure.SILENT: "The request was sent, and the upstream gave no whole answer in time: it may have acted on it.",
-    Failure.STALLED: "The request's body stopped in the middle of being sent: the upstream may have acted on what came.",
-    Failure.ENDLESS: "The request was sent, and its answer is longer than this gate passes on: the upstream has acted on it.",
-    Failure.SWITCHED: "The request was sent, and the upstream switched to a protocol that nobody asked for.",
-}
-_STATUS: Final = {Failure.SILENT: 504, Failure.STALLED: 408}
-_TOO_MANY: Final = (
-    "So many of this agent's requests were refused lately that no more are recorded. Stop, and read what was refused."
-)
-_AT_ONCE: Final = "This agent has too many requests under way. Wait until some are answered, then try again."
-_HALTED_LATE: Final = (
-    "This was halted by the people who run it, in the middle: it had been sent, and may have been acted on. "
-    "Stop; do not retry, and do not try another way."
-)
-_NO_MOCK: Final = (
-    "This may only be tried in a sandbox, and the sandbox gave no answer. The real service was not asked. "
-    "Do not try another way to do it; tell the operator."
-)
 _BODY_AND_NONE: Final = Unreadable(status=400, why="The request declares a body and ends without one.")
 
 
@@ -174,7 +149,7 @@ class Addon:
     def tunnel_refused(self, link: Link, data: bytes) -> None:
         """Something else than TLS or HTTP came through a tunnel."""
         host, port = _leads_to(link)
-        self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=_kind_of(data))
+        self._notes.add("tunnel-refused", link.agent, host=host, port=port, detail=told.kind_of(data))
 
     def transparent_refused(self, link: Link, why: str) -> None:
         """A connection that was turned to us names nobody that could be decided on."""
@@ -252,7 +227,7 @@ class Addon:
             return call
         if link.share is not None and not link.share.has_room:
             self.bounded("requests")
-            self._refuse_unrecorded(call, 1.0, "requests", _AT_ONCE)
+            self._refuse_unrecorded(call, 1.0, "requests", told.AT_ONCE)
             return call
         too_large = length is not None and length > self._limits.body
         if ended:
@@ -295,7 +270,7 @@ class Addon:
         """A halt covers it: record what became of it. Give what the client gets, where it got nothing yet."""
         admitted = call.admitted
         conclude(self._gate, call, unfinished(call), error="halted")
-        tell = _HALTED_LATE if call.left else HALTED
+        tell = told.HALTED_LATE if call.left else HALTED
         return render(
             Refusal(status=403, answer="block", kind="halted", tell=tell, receipt=str(admitted.stamp)), admitted.request
         )
@@ -309,7 +284,7 @@ class Addon:
             self._refuse_unrecorded(call, wait)
         elif link.share is not None and not link.share.has_room:
             self.bounded("requests")
-            self._refuse_unrecorded(call, 1.0, "requests", _AT_ONCE)
+            self._refuse_unrecorded(call, 1.0, "requests", told.AT_ONCE)
         return call
 
     def may_pass_unread(self, call: Call) -> bool:
@@ -404,10 +379,10 @@ class Addon:
         conclude(self._gate, call, Result.UNKNOWN if call.left else Result.REFUSED, error=detail[:200] or failure.value)
         receipt = str(admitted.stamp)
         if admitted.mocked:
-            said = Refusal(status=403, answer="block", kind="sandbox-only", tell=_NO_MOCK, receipt=receipt)
+            said = Refusal(status=403, answer="block", kind="sandbox-only", tell=told.NO_MOCK, receipt=receipt)
         else:
-            status = _STATUS.get(failure, 502)
-            said = Refusal(status=status, answer="allow", kind="upstream", tell=_TOLD[failure], receipt=receipt)
+            status = told.STATUS.get(failure, 502)
+            said = Refusal(status=status, answer="allow", kind="upstream", tell=told.TOLD[failure], receipt=receipt)
         return render(said, admitted.request)
 
     def websocket_start(self, call: Call) -> Conversation | None:
@@ -431,7 +406,7 @@ class Addon:
         recorder = self._outside.recorder and self._outside.recorder(admitted)
         call.taps = (recorder,) if recorder is not None else ()
 
-    def _refuse_unrecorded(self, call: Call, wait: float, why: str = "refusals", tell: str = _TOO_MANY) -> None:
+    def _refuse_unrecorded(self, call: Call, wait: float, why: str = "refusals", tell: str = told.TOO_MANY) -> None:
         """Refuse without asking the gate, whose every answer takes room on the disk. It is counted, and the count recorded."""
         agent = call.link.agent
         self._notes.add("unrecorded", agent, why=why)
@@ -460,19 +435,3 @@ def _leads_to(link: Link) -> tuple[str, int]:
     if link.tunnel is None:
         return "", 0
     return link.tunnel.host.decode("ascii").strip("[]").lower(), link.tunnel.port
-
-
-def _kind_of(data: bytes) -> str:
-    """Name what came, without a byte of it."""
-    known = {
-        b"SSH-": "ssh",
-        b"\x16": "malformed tls",
-        b"\x05": "socks5",
-        b"\x04": "socks4",
-        b"EHLO": "smtp",
-        b"HELO": "smtp",
-    }
-    for start, kind in known.items():
-        if data.startswith(start):
-            return kind
-    return "text" if data.isascii() and all(byte >= 32 or byte in b"\r\n\t" for byte in data) else "binary"
