@@ -19,6 +19,9 @@ from outgate.fence import direct
 from outgate.fence.linux import Fence
 from outgate.fence.plan import FencePlan, without_channels
 from outgate.fence.unfenced import Unfenced
+from outgate.mitm.original import original_destination
+from outgate.net.answering import Answering
+from outgate.net.names import Names
 
 NEEDED_LATER = (concurrent.futures.thread, encodings.idna)
 
@@ -47,6 +50,18 @@ async def gate(listener: socket.socket, seen: list[str]) -> asyncio.Server:
     return await asyncio.start_server(answer, sock=listener)
 
 
+async def turned(listener: socket.socket) -> asyncio.Server:
+    """Says where a connection was going."""
+
+    async def answer(_, writer):
+        found = original_destination(writer.get_extra_info("socket"))
+        writer.write(f"{found.address} {found.port}\n".encode() if found else b"on purpose\n")
+        await writer.drain()
+        writer.close()
+
+    return await asyncio.start_server(answer, sock=listener)
+
+
 async def run(command, asked, environ) -> dict:
     seen, attempts = [], []
     reading, writing = os.pipe()
@@ -54,6 +69,10 @@ async def run(command, asked, environ) -> dict:
     servers = [await gate(command.listener, seen)]
     for port, listeners in command.directs.items():
         servers += [await direct.relay(listener, port) for listener in listeners]
+    servers += [await turned(listener) for both in command.turned.values() for listener in both]
+    if command.names:
+        servers.append(Answering(Names()))
+        await servers[-1].serve(*command.names)
 
     async def watch():
         async for attempt in command.watch.attempts():
@@ -75,7 +94,7 @@ async def run(command, asked, environ) -> dict:
     for server in servers:
         server.close()
     planted = [str(p.path) for p in command.planted()]
-    return {"out": out, "code": code, "seen": seen, "attempts": attempts, "planted": planted}
+    return {"out": out, "code": code, "seen": seen, "attempts": attempts, "planted": planted, "unturned": command.unturned}
 
 
 def build(asked, environ):
@@ -87,6 +106,7 @@ def build(asked, environ):
         cwd=Path(asked["cwd"]),
         home=Path(asked["home"]),
         direct=tuple(asked.get("direct", ())),
+        turned=tuple(asked.get("turned", ())),
         **{name: tuple(map(Path, asked.get(name, ()))) for name in ("hide", "read_only", "share")},
     )
     return Fence.build(plan)

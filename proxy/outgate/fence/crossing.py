@@ -125,6 +125,6 @@ def _asked(kind: socket.SocketKind) -> socket.socket:
 def resolver_file(folder: Path) -> Path:
     """Write how a program finds who answers (resolv.conf(5))."""
     path = folder / "resolv.conf"
-    path.write_text(f"nameserver {RESOLVER}\n", encoding="ascii")
+    path.write_text(f"nameserver {RESOLVER}\n", encoding="utf-8")
     path.chmod(0o444)
     return path
