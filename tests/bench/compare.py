@@ -1,228 +1,133 @@
-"""Run both proxies in turn and compare: requests/s, new connections/s, a big download with its memory, the first event."""
+"""Run Outgate and stock mitmdump in turn, and compare: what each manages, and what it takes for it."""
 
 import argparse
-import contextlib
 import json
-import os
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import trustme
+from rig import Direct, Mitmdump, Outgate, rig
 from stages import stages
-
-HERE = Path(__file__).parent
-NAME = "bench.test"
-SIZE = 200_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rig:
-    folder: Path
-    port: int
-    ca: Path
+class Goal:
+    """What is promised of one number: `at_least` or `at_most`."""
 
-    def client(self, *words: str) -> list[str]:
-        return [sys.executable, str(HERE / "client.py"), *words]
+    what: str
+    of: Callable[[dict[str, Any]], float]
+    at_least: float | None = None
+    at_most: float | None = None
 
-    def environ(self, **more: str) -> dict[str, str]:
-        return {**os.environ, "BENCH_HOST": NAME, "BENCH_PORT": "443", **more}
-
-
-@contextlib.contextmanager
-def rig() -> Iterator[Rig]:
-    with tempfile.TemporaryDirectory(prefix="outgate-bench-") as made:
-        folder = Path(made)
-        authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
-        authority.cert_pem.write_to_path(folder / "ca.pem")
-        authority.issue_cert(NAME, key_type=trustme.KeyType.ECDSA).private_key_and_cert_chain_pem.write_to_path(folder / "up.pem")
-        upstream = subprocess.Popen([sys.executable, str(HERE / "upstream.py"), str(folder / "up.pem"), str(folder / "port")])
-        try:
-            port = int(wait_for(lambda: (folder / "port").read_text() if (folder / "port").exists() else ""))
-            yield Rig(folder=folder, port=port, ca=folder / "ca.pem")
-        finally:
-            upstream.kill()
-            upstream.wait()
+    def row(self, found: dict[str, Any]) -> dict[str, Any]:
+        value = self.of(found)
+        met = (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+        bound = f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
+        return {"what": self.what, "value": value, "goal": bound, "met": met}
 
 
-def wait_for(ask, seconds: float = 30):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := ask():
-            return found
-        time.sleep(0.02)
-    raise SystemExit("the bench's rig did not come up")
+def ratio(name: str, key: str) -> Callable[[dict[str, Any]], float]:
+    """Of each round, so that what slows the machine down for a while slows both down."""
+    return lambda found: statistics.median(
+        b[key] / a[key] for a, b in zip(found[name]["mitmdump"], found[name]["outgate"], strict=True)
+    )
 
 
-def listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def ours(name: str, key: str) -> Callable[[dict[str, Any]], float]:
+    return lambda found: statistics.median(row[key] for row in found[name]["outgate"])
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def added(found: dict[str, Any]) -> float:
+    rounds = zip(found["first event"]["direct"], found["first event"]["outgate"], strict=True)
+    return statistics.median(b["first_ms"] - a["first_ms"] for a, b in rounds)
 
 
-def peak_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1000
+def each_kb(found: dict[str, Any]) -> float:
+    return statistics.median(row["kept_mb"] * 1000 / row["connections"] for row in found["idle"]["outgate"])
 
 
-class Mitmdump:
-    """Stock, no addons of ours. Its look-up of the bench's one name is pointed at the upstream, as a hosts file would."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        conf = rig.folder / "mitm"
-        conf.mkdir()
-        shim = rig.folder / "shim"
-        shim.mkdir()
-        (shim / "sitecustomize.py").write_text(
-            "import socket\n_real = socket.getaddrinfo\n"
-            "def _to_the_bench(host, port, *a, **k):\n"
-            f"    return _real('127.0.0.1', {rig.port}, *a, **k) if host in ('{NAME}', b'{NAME}') else _real(host, port, *a, **k)\n"
-            "socket.getaddrinfo = _to_the_bench\n"
-        )
-        program = str(Path(sys.executable).with_name("mitmdump"))
-        self.process = subprocess.Popen(
-            [program, "-q", "--listen-host", "127.0.0.1", "-p", str(self.port), "--set", f"confdir={conf}",
-             "--set", f"ssl_verify_upstream_trusted_ca={rig.ca}"],
-            env={**os.environ, "PYTHONPATH": str(shim)},
-        )  # fmt: skip
-        wait_for(lambda: listening(self.port) and (conf / "mitmproxy-ca-cert.pem").exists())
-
-    def run(self, *words: str) -> dict[str, float]:
-        ca = self.rig.folder / "mitm" / "mitmproxy-ca-cert.pem"
-        environ = self.rig.environ(https_proxy=f"http://127.0.0.1:{self.port}", BENCH_CA=str(ca))
-        before = cpu_seconds(self.process.pid)
-        done = subprocess.run(self.rig.client(*words), env=environ, capture_output=True, check=True)
-        return with_cpu(json.loads(done.stdout), cpu_seconds(self.process.pid) - before)
-
-    def memory(self, *words: str) -> dict[str, float]:
-        return {**self.run(*words), "peak_mb": peak_mb(self.process.pid)}
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
+GOALS = (
+    Goal(what="keep-alive HTTPS, requests/s, against mitmdump", of=ratio("keep-alive", "per_second"), at_least=1.3),
+    Goal(what="keep-alive HTTPS, CPU per request, against mitmdump", of=ratio("keep-alive", "cpu_us_each"), at_most=0.77),
+    Goal(what="new client connections/s, against mitmdump", of=ratio("new", "per_second"), at_least=1.5),
+    Goal(what="download, throughput, against mitmdump", of=ratio("download", "mb_per_second"), at_least=0.9),
+    Goal(what="download, memory grown while it flows, MB", of=ours("download", "grew_mb"), at_most=20),
+    Goal(what="upload, throughput, against mitmdump", of=ratio("upload", "mb_per_second"), at_least=0.9),
+    Goal(what="upload, memory grown while it flows, MB", of=ours("upload", "grew_mb"), at_most=20),
+    Goal(what="idle connections, memory each, KB", of=each_kb, at_most=60),
+    Goal(what="first server-sent event, added to direct, ms", of=added, at_most=5),
+)
 
 
-class Outgate:
-    """`outgate run --enforce` with its starter policy, receipts on; the client is the command."""
-
-    def __init__(self, rig: Rig) -> None:
-        self.rig = rig
-        config = rig.folder / "outgate.yaml"
-        config.write_text(
-            f"outgate: settings/v1alpha\ndestinations:\n  {NAME}: {{address: '127.0.0.1:{rig.port}', ca: {rig.ca}}}\n"
-        )
-        program = str(Path(sys.executable).with_name("outgate"))
-        self.command = [
-            program,
-            "run",
-            "--config",
-            str(config),
-            "--policy",
-            "coding-agent",
-            "--enforce",
-            "--agent",
-            "bench",
-            "--",
-        ]
-
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        environ = self.rig.environ(OUTGATE_STATE=str(self.rig.folder / "state"))
-        return subprocess.Popen([*self.command, *words], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def run(self, *words: str) -> dict[str, float]:
-        out, cpu, _ = self.watched(*self.rig.client(*words))
-        return with_cpu(json.loads(out), cpu - self.start_up)
-
-    def memory(self, *words: str) -> dict[str, float]:
-        out, _, peak = self.watched(*self.rig.client(*words))
-        return {**json.loads(out), "peak_mb": peak}
-
-    def idle(self) -> tuple[float, float]:
-        """Seconds and CPU seconds of a run that does nothing."""
-        began = time.perf_counter()
-        _, cpu, _ = self.watched("true")
-        return time.perf_counter() - began, cpu
-
-    def watched(self, *words: str) -> tuple[bytes, float, float]:
-        """What a command printed, and the gate's own CPU seconds and peak memory: looked up until it ends, as of its last 20 ms."""
-        process = self.start(*words)
-        cpu = peak = 0.0
-        while process.poll() is None:
-            with contextlib.suppress(FileNotFoundError, IndexError, ProcessLookupError):
-                cpu, peak = max(cpu, cpu_seconds(process.pid)), max(peak, peak_mb(process.pid))
-            time.sleep(0.02)
-        out, err = process.communicate()
-        if process.returncode:
-            raise SystemExit(err.decode())
-        return out, cpu, peak
-
-
-def with_cpu(found: dict[str, float], seconds: float) -> dict[str, float]:
-    """What the proxy's own process spent on a request, where requests were counted."""
-    return {**found, "cpu_us_each": seconds / found["requests"] * 1e6} if "requests" in found else found
-
-
-def median(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-
-
-def measure(asked: argparse.Namespace) -> dict[str, object]:
-    found: dict[str, object] = {}
+def measure(asked: argparse.Namespace) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     with rig() as made:
-        stock, ours = Mitmdump(made), Outgate(made)
+        found["start to end of `outgate run -- true`, seconds"] = statistics.median(Outgate(made).idle() for _ in range(3))
+        small = {"mitmdump": Mitmdump(made), "outgate": Outgate(made)}
+        large = {"mitmdump": Mitmdump(made, streams=True), "outgate": Outgate(made, policy="lets-all-out")}
+        few = max(1, asked.rounds // 3)
         try:
-            idle = [ours.idle() for _ in range(3)]
-            found["start to end of `outgate run -- true`, seconds"] = statistics.median(seconds for seconds, _ in idle)
-            ours.start_up = statistics.median(cpu for _, cpu in idle)
-            for name, words, how in (
-                ("keep-alive", ("keepalive", str(asked.seconds), "8"), "run"),
-                ("new connections", ("new", str(asked.seconds), "8"), "run"),
-                ("first event", ("events", "5"), "run"),
-                ("download", ("download", str(SIZE)), "memory"),
+            for name, words, sides, rounds in (
+                ("keep-alive", ("keepalive", str(asked.seconds), "8"), small, asked.rounds),
+                ("new", ("new", str(asked.seconds), "8"), small, asked.rounds),
+                ("first event", ("events", "30"), {"direct": Direct(made), **small}, asked.rounds),
+                ("download", ("download", str(asked.bytes)), large, few),
+                ("upload", ("upload", str(asked.bytes)), large, few),
+                ("idle", ("idle", str(asked.idle)), {"outgate": small["outgate"]}, few),
             ):
-                rounds = 1 if how == "memory" else asked.rounds
-                pairs = [(getattr(stock, how)(*words), getattr(ours, how)(*words)) for _ in range(rounds)]
-                found[name] = {"mitmdump": median([a for a, _ in pairs]), "outgate": median([b for _, b in pairs])}
-                print(name, json.dumps(found[name]), file=sys.stderr)
+                if not asked.only or name in asked.only:
+                    found[name] = in_turn(sides, words, rounds)
+                    print(name, json.dumps(found[name]), file=sys.stderr)
         finally:
-            stock.close()
+            small["mitmdump"].close()
+            large["mitmdump"].close()
     found["stages, µs"] = stages()
+    found["goals"] = [goal.row(found) for goal in GOALS if not asked.only or _is_of(goal, found)]
     return found
 
 
-def show(found: dict) -> None:
-    print(f"{'':34}{'mitmdump':>12}{'outgate':>12}{'ratio':>9}")
-    for name in ("keep-alive", "new connections", "first event", "download"):
-        both = found[name]
-        for key in both["mitmdump"]:
-            a, b = both["mitmdump"][key], both["outgate"][key]
-            print(f"{name + ', ' + key:34}{a:12.1f}{b:12.1f}{b / a:9.2f}")
-    seconds = found["start to end of `outgate run -- true`, seconds"]
-    print(f"{'outgate run -- true, seconds':34}{'':12}{seconds:12.2f}")
+def in_turn(sides: dict[str, Any], words: tuple[str, ...], rounds: int) -> dict[str, list[dict[str, float]]]:
+    """One after the other, and the other way round the next time."""
+    rows: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+    for turn in range(rounds):
+        for side in reversed(sides) if turn % 2 else sides:
+            rows[side].append(sides[side].run(*words))
+    return rows
+
+
+def _is_of(goal: Goal, found: dict[str, Any]) -> bool:
+    try:
+        goal.of(found)
+    except KeyError:
+        return False
+    return True
+
+
+def show(found: dict[str, Any]) -> None:
+    for name in ("keep-alive", "new", "first event", "download", "upload", "idle"):
+        for side, rows in found.get(name, {}).items():
+            said = "  ".join(f"{key} {statistics.median(row[key] for row in rows):.1f}" for key in rows[0])
+            print(f"{name:14}{side:10}{said}")
     for stage, micro in found["stages, µs"].items():
-        print(f"{'stage ' + stage + ', µs':46}{micro:12.1f}")
+        print(f"{'stage':14}{stage:18}{micro:8.1f} µs")
+    print(f"{'start':14}`outgate run -- true`  {found['start to end of `outgate run -- true`, seconds']:.2f} s\n")
+    for row in found["goals"]:
+        print(f"{'met' if row['met'] else 'MISSED':8}{row['value']:8.2f}  {row['goal']:8}  {row['what']}")
 
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("--rounds", type=int, default=3)
-    ask.add_argument("--seconds", type=float, default=4)
-    ask.add_argument("--json", type=Path)
+    ask.add_argument(
+        "--rounds", type=int, default=6, help="of what is quick; a third of it for large bodies and idle connections"
+    )
+    ask.add_argument("--seconds", type=float, default=4, help="each measurement of a rate")
+    ask.add_argument("--bytes", type=int, default=1_000_000_000, help="of a large body")
+    ask.add_argument("--idle", type=int, default=2000, help="idle connections")
+    ask.add_argument("--only", nargs="*", default=[], help="keep-alive, new, 'first event', download, upload, idle")
+    ask.add_argument("--json", type=Path, help="where all numbers go too")
     asked = ask.parse_args()
     found = measure(asked)
     show(found)

@@ -1,7 +1,8 @@
 """The bench's upstream: HTTP/1.1 over TLS on loopback, as cheap as Python allows.
 
     upstream.py CERT_CHAIN PORT_FILE
-GET /small: 2 bytes · GET /big?n=BYTES: that many · GET /events?n=N: N server-sent events, 20 ms apart
+GET /small: 2 bytes · GET /big?n=BYTES: that many · POST /taken: how many bytes came, in twenty digits
+GET /events?n=N: N server-sent events, 20 ms apart
 """
 
 import asyncio
@@ -22,6 +23,13 @@ async def big(writer: asyncio.StreamWriter, size: int) -> None:
         await writer.drain()
 
 
+async def taken(reader: asyncio.StreamReader, head: bytes) -> int:
+    size = left = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+    while left:
+        left -= len(await reader.read(min(left, 1 << 18)))
+    return size
+
+
 async def events(writer: asyncio.StreamWriter, count: int) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
     for n in range(count):
@@ -39,6 +47,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             target = head.split(b" ", 2)[1].decode()
             if target == "/small":
                 writer.write(SMALL)
+            elif target == "/taken":
+                size = await taken(reader, head)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n%020d" % size)
             else:
                 parts = urlsplit(target)
                 amount = int(parse_qs(parts.query)["n"][0])

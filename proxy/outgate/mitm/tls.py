@@ -126,6 +126,7 @@ class Handshakes:
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SAFE_OPTIONS)
         context.set_cipher_list(SUITES)
+        context.set_mode(_lib.SSL_MODE_RELEASE_BUFFERS)  # a connection that rests keeps none
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # a session is in its ticket, which only this context's key opens
         context.use_certificate(self._leaves.get("outgate.internal"))  # until the name is known
         context.use_privatekey(self._leaves.key)
@@ -351,6 +352,7 @@ def _upstream_context(trusted: Trusted) -> SSL.Context:
     context.set_options(SAFE_OPTIONS)
     context.set_cipher_list(SUITES)
     context.set_verify(SSL.VERIFY_PEER)
+    context.set_mode(_lib.SSL_MODE_RELEASE_BUFFERS)  # as above
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # ours says whose a session is
     context.load_verify_locations(trusted.ca)
     if trusted.client_cert:
