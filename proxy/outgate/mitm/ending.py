@@ -112,11 +112,17 @@ class Ending(HttpStream):
                 yield from self._unreadable(event.problem)
                 return
             self.wire.addon.malformed(self.wire.link, "body")
-            yield commands.CloseConnection(self.context.client)
+            yield self._closed()
         self._end()
         if self.upstream is not None:
             yield SendHttp(event, self.upstream)
         yield DropStream(self.stream_id)
+
+    def _closed(self) -> commands.Command:
+        """End what the client has of this: in HTTP/2 its stream, else its connection."""
+        if self.context.client.alpn != b"h2":
+            return commands.CloseConnection(self.context.client)
+        return SendHttp(ResponseProtocolError(self.stream_id, "malformed body", ErrorCode.CANCEL), self.context.client)
 
     def _upstream_failed(self, event: ResponseProtocolError) -> CommandGenerator[None]:
         if self.server_state == self._over:

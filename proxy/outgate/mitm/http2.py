@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import h2.connection
 import h2.events
 import h2.exceptions
+from h2.config import H2Configuration
 from h2.errors import ErrorCodes
+from h2.utilities import HeaderValidationFlags, validate_headers
+from mitmproxy import http
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -26,13 +29,12 @@ from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
 from outgate.intake.request import Unreadable
 from outgate.mitm.link import MIB
 from outgate.mitm.shares import Bucket
-from outgate.mitm.translate import received
-from outgate.mitm.wire import LateHead, RefusedHead, wire_of
+from outgate.mitm.translate import declared_length, received
+from outgate.mitm.wire import BadBody, LateHead, RefusedHead, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from h2.config import H2Configuration
     from hyperframe.frame import GoAwayFrame
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator
@@ -60,6 +62,27 @@ _HEADS: Final = frozenset({b"\x01", b"\x09"})
 _PSEUDO: Final = frozenset({b":method", b":scheme", b":authority", b":path"})
 _WENT: Final = "the upstream took no more requests on this connection"
 _ODD: Final = Unreadable(status=400, why="The request has a pseudo-header that is not for requests.")
+
+
+_BROKEN: Final = Unreadable(status=400, why="The request's headers break the rules of HTTP/2.")
+_BAD_BODY: Final = Unreadable(
+    status=400, why="The request's body is not as long as its head says, or its trailers break the rules."
+)
+
+
+def _breaks_rules(headers: Any, *, trailers: bool = False) -> bool:
+    """Whether a head is one that HTTP/2 forbids (RFC 9113, sections 8.2 and 8.3): h2's own rules."""
+    flags = HeaderValidationFlags(is_client=False, is_trailer=trailers, is_response_header=False, is_push_promise=False)
+    try:
+        for _ in validate_headers(headers, flags):
+            pass
+    except h2.exceptions.ProtocolError:
+        return True
+    return False
+
+
+def _nobody_counts(*_: Any, **__: Any) -> None:
+    """Take a body as it comes: its length is compared where that can be answered."""
 
 
 class Settle(events.Event):
@@ -135,6 +158,16 @@ class Leaving(h2.events.Event):
     last_stream_id: int
 
 
+class Inbound(Windowed):
+    """From an agent. What is wrong with one request is said of that one: h2 would end everything, and nobody learn of what."""
+
+    def _begin_new_stream(self, stream_id: int, allowed_ids: Any) -> Any:
+        stream = super()._begin_new_stream(stream_id, allowed_ids)
+        stream._initialize_content_length = _nobody_counts  # type: ignore[method-assign]  # noqa: SLF001  # we do
+        stream._track_content_length = _nobody_counts  # type: ignore[method-assign]  # noqa: SLF001
+        return stream
+
+
 class Outbound(Windowed):
     """To an upstream. Where it goes away in peace (RFC 9113, section 6.8), what it took goes on: h2 would end everything."""
 
@@ -157,12 +190,19 @@ class _Settling(Http2Connection):
 
 
 class AgentHttp2(_Settling, Http2Server):
-    """The agent's side. What names nothing, or two things, is refused by the reading and not by a parser."""
+    """The agent's side. What names nothing, or two things, is refused by the reading and not by a parser.
+
+    `_promised`: what is still to come of each body whose length was said.
+    """
+
+    h2_conf: ClassVar[H2Configuration] = H2Configuration(**Http2Server.h2_conf_defaults, client_side=False)
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         limits = wire_of(context).limits
-        self.h2_conn = Windowed(self.h2_conf, limits.head)
+        self.h2_conf.validate_inbound_headers = False  # done below, one stream at a time
+        self.h2_conn = Inbound(self.h2_conf, limits.head)
+        self._promised: dict[int, int] = {}
         self.h2_conn.local_settings.max_concurrent_streams = limits.streams
         self.h2_conn.local_settings.acknowledge()
         self._hasty = 0
@@ -206,22 +246,49 @@ class AgentHttp2(_Settling, Http2Server):
         yield from super().protocol_error(message, ErrorCodes.ENHANCE_YOUR_CALM)
 
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
-        if isinstance(event, _CHATTER):
-            self.h2_conn.chatter += 1
-        if isinstance(event, h2.events.StreamReset) and event.stream_id in self.streams:
-            self._hasty += 1
-            if self._hasty > MOST_RESET:
-                yield from self.protocol_error("too many streams were reset", ErrorCodes.ENHANCE_YOUR_CALM)
-                return True
-        if isinstance(event, h2.events.StreamEnded):
-            # mitmproxy forgets a stream here that is reset in the same breath, and its exchange never hears of the reset
-            if event.stream_id in self.streams:
-                yield ReceiveHttp(self.ReceiveEndOfMessage(event.stream_id))
-            return False
-        if not isinstance(event, h2.events.RequestReceived):
-            return (yield from super().handle_h2_event(event))
+        match event:
+            case h2.events.RequestReceived():
+                yield from self._began(event)
+                return False
+            case h2.events.StreamEnded(stream_id=stream_id):
+                yield from self._ended(stream_id)
+                return False
+            case h2.events.TrailersReceived(stream_id=stream_id, headers=headers) if _breaks_rules(headers, trailers=True):
+                yield from self._broken(stream_id)
+                return False
+            case h2.events.DataReceived(stream_id=stream_id, data=data) if stream_id in self._promised:
+                self._promised[stream_id] -= len(data)
+                if self._promised[stream_id] < 0:
+                    yield from self._broken(stream_id)
+            case h2.events.StreamReset(stream_id=stream_id) if stream_id in self.streams:
+                self._promised.pop(stream_id, None)
+                self._hasty += 1
+                if self._hasty > MOST_RESET:
+                    yield from self.protocol_error("too many streams were reset", ErrorCodes.ENHANCE_YOUR_CALM)
+                    return True
+            case _ if isinstance(event, _CHATTER):
+                self.h2_conn.chatter += 1
+            case _:
+                pass
+        return (yield from super().handle_h2_event(event))
+
+    def _ended(self, stream_id: int) -> CommandGenerator[None]:
+        """Pass it on. mitmproxy forgets here what is reset in the same breath, and its exchange never hears of the reset."""
+        if self._promised.pop(stream_id, 0):
+            yield from self._broken(stream_id)
+        elif stream_id in self.streams:
+            yield ReceiveHttp(self.ReceiveEndOfMessage(stream_id))
+
+    def _broken(self, stream_id: int) -> CommandGenerator[None]:
+        """A body is not what its head said. Nothing more is heard of this stream."""
+        self._promised.pop(stream_id, None)
+        if self.streams.pop(stream_id, None) is not None:
+            yield ReceiveHttp(BadBody(stream_id, _BAD_BODY))
+
+    def _began(self, event: h2.events.RequestReceived) -> CommandGenerator[None]:
         stream_id, ended = event.stream_id, bool(event.stream_ended)
-        pseudo, headers = split_pseudo_headers(event.headers)
+        broken = _breaks_rules(event.headers)
+        pseudo, headers = ({}, http.Headers()) if broken else split_pseudo_headers(event.headers)
         self.streams[stream_id] = StreamState.HEADERS_RECEIVED
         request = received(
             method=pseudo.get(b":method", b""),
@@ -231,11 +298,13 @@ class AgentHttp2(_Settling, Http2Server):
             version=b"HTTP/2.0",
             fields=headers.fields,
         )
-        if pseudo.keys() <= _PSEUDO:
-            yield ReceiveHttp(RequestHeaders(stream_id, request, end_stream=ended))
-        else:
-            yield ReceiveHttp(RefusedHead(stream_id, request, end_stream=ended, problem=_ODD))
-        return False
+        problem = _BROKEN if broken else None if pseudo.keys() <= _PSEUDO else _ODD
+        if problem is not None:
+            yield ReceiveHttp(RefusedHead(stream_id, request, end_stream=ended, problem=problem))
+            return
+        if not ended and (length := declared_length(headers.fields)) is not None:
+            self._promised[stream_id] = length
+        yield ReceiveHttp(RequestHeaders(stream_id, request, end_stream=ended))
 
 
 class UpstreamHttp2(_Settling, Http2Client):
