@@ -289,8 +289,10 @@ class Addon:
 
     def may_pass_unread(self, call: Call) -> bool:
         """Whether no rule would have to read what passes, and nothing stands in for the host. Else it is over: nothing left."""
-        conversation = self._gate.converse(call.admitted)
-        if call.admitted.mocked or call.admitted.review or (conversation is not None and conversation.heard):
+        admitted, conversation = call.admitted, self._gate.converse(call.admitted)
+        enforced = conversation is None or (conversation.enforced and not admitted.agent.observe)
+        read = admitted.review or (conversation is not None and conversation.both_heard)
+        if admitted.mocked or (enforced and read):
             conclude(self._gate, call, Result.REFUSED, error="a rule must read what passes, and here nobody can")
             return False
         return True

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import UnreadBody
 from outgate.mitm.translate import declared_length
 
 if TYPE_CHECKING:
     from mitmproxy import http
 
     from outgate.intake.request import Body
-    from outgate.mitm.streams import Gathering
+    from outgate.mitm.keeping import Gathering
 
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace", "application/grpc")
 """These may go on for hours: nobody waits for their end."""
@@ -26,7 +26,6 @@ class Held:
     ended: bool
     gathering: Gathering
     trailers: list[http.Headers] = field(default_factory=list)
-    _content: bytes = b""
 
     @property
     def hopeless(self) -> bool:
@@ -43,16 +42,8 @@ class Held:
 
     def whole(self) -> Body:
         """Everything came."""
-        self._content = self.gathering.content()
-        return WholeBody(self._content) if self._content else NoBody()
+        return self.gathering.whole()
 
     def cut_short(self) -> Body:
         """It can't be had whole."""
-        self._content = self.gathering.content()
-        return UnreadBody(too_large=True)
-
-    def release(self) -> bytes:
-        """Give what was kept. Nothing is held any more."""
-        content, self._content = self._content, b""
-        self.gathering.over()
-        return content
+        return UnreadBody(too_large=not self.gathering.lost, lost=self.gathering.lost)

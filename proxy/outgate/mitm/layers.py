@@ -31,7 +31,7 @@ from outgate.mitm.messages import Messages
 from outgate.mitm.pace import Pace, over
 from outgate.mitm.pool import Whose
 from outgate.mitm.tls import UpstreamTls
-from outgate.mitm.wire import Connect, LateHead, Look, OfCall, Settled, SpeaksHttp2, Upstream, wire_of
+from outgate.mitm.wire import Connect, LateHead, Look, OfCall, Rested, Settled, SpeaksHttp2, Upstream, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Connection
@@ -61,6 +61,8 @@ class Http(HttpLayer):
             yield from self._of_call(event)
         elif isinstance(event, Look):
             yield from self._look(event)
+        elif isinstance(event, Rested):
+            self._forget(event.connection)
         elif known and not isinstance(event, Settled):
             yield from super()._handle_event(event)
         if isinstance(event, events.ConnectionClosed) and event.connection is not self.context.client:

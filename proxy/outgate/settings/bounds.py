@@ -94,12 +94,14 @@ BOUNDS: Final[Mapping[str, Bound]] = MappingProxyType(
         "arrivals": Bound("count", 1, 100_000),
         "requests": Bound("count", 1, 100_000),
         "agent_bodies": Bound("size", _MIB, 64 * _GIB),
+        "agent_spool": Bound("size", _MIB, 1024 * _GIB),
         "agent_waiting": Bound("size", _MIB, 64 * _GIB),
         "refusals": Bound("size", 64 * _KIB, 64 * _GIB),
         # what all of them together may take
         "clients": Bound("count", 1, 1_000_000),
         "strangers": Bound("count", 1, 100_000),
         "bodies": Bound("size", _MIB, 256 * _GIB),
+        "spool": Bound("size", _MIB, 1024 * _GIB),
         # how long things may take
         "head_time": Bound("time", _second, 10 * 60 * _second),
         "tunnel_time": Bound("time", _second, 10 * 60 * _second),

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from outgate.intake.listening import Listener
 
-BODY_LIMIT = 8 << 20
-"""The most of a request body that is held to decide on it, in bytes. A decision that needs more refuses."""
+BODY_LIMIT = 64 << 20
+"""The most of a request body that is kept to decide on it, in bytes: over 1 MiB in a file. A decision that needs more refuses."""
 HOLD = timedelta(seconds=4)
 """How long a request waits for people, at most; then its agent is told to come again."""
 DRAIN = timedelta(seconds=30)
