@@ -9,8 +9,8 @@ from outgate.case import Case, Patience, asked_about, refused_waits, restricting
 from outgate.digest import sha256
 from outgate.intake.request import UnreadBody, WholeBody
 from outgate.judging import halted
-from outgate.policy.decide import decide_message, hears
-from outgate.policy.effect import Effect
+from outgate.policy.decide import decide_message, hears, hears_both
+from outgate.policy.effect import Effect, Mode
 from outgate.policy.facts import Facts
 
 if TYPE_CHECKING:
@@ -56,16 +56,30 @@ class Conversation:
     admitted: Admitted
     by: Conversing
     _told: set[tuple[str, ...]] = field(default_factory=set)
-    _asked: tuple[Ground, bool] | None = None
+    _asked: tuple[Ground, bool, bool] | None = None
 
     @property
     def heard(self) -> bool:
         """Whether anything could stop a message, as things are written now. If not, none need be decided."""
+        return self._hears()[1]
+
+    @property
+    def both_heard(self) -> bool:
+        """Whether anything could stop one of the upstream."""
+        return self._hears()[2]
+
+    @property
+    def enforced(self) -> bool:
+        """Whether anything is, as things are written now."""
+        return self.by.ground().policy.mode is Mode.ENFORCE
+
+    def _hears(self) -> tuple[Ground, bool, bool]:
         ground = self.by.ground()
         if self._asked is None or self._asked[0] is not ground:
             facts = Facts(now=self.by.judging.clock.now(), agent=self.admitted.agent, request=self.admitted.request)
-            self._asked = ground, hears(ground.policy, self.admitted.decision, facts)
-        return self._asked[1]
+            of = ground.policy, self.admitted.decision, facts
+            self._asked = ground, hears(*of), hears_both(*of)
+        return self._asked
 
     async def decide(self, message: Message) -> Cut | None:
         """None: pass it on, now. May wait: for people, and for a limit. Never raises: what can't be decided ends it."""

@@ -300,7 +300,9 @@ class Gateway:
         assert seen <= surely + perhaps, f"seen, never let out: {seen - surely - perhaps}"
         played = sum(len(stand_in.seen) for stand_in in self.stand_ins)
         answered = sum(results[seq] == "mocked" for seq in out.keys() - real.keys())
-        assert not self.stand_ins or answered <= played <= len(out) - len(real) - len(unread), f"mocks saw {played}, outcomes say {answered}"
+        assert not self.stand_ins or answered <= played <= len(out) - len(real) - len(unread), (
+            f"mocks saw {played}, outcomes say {answered}"
+        )
         if not self.expects_alarms:
             assert not self.alarm.told, str(self.alarm)
 

@@ -65,8 +65,8 @@ class Opaque(layer.Layer):
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         client = self.context.client
         match event:
-            case _ if self._over:
-                return
+            case _ if self._over or self._wire.link.gone:
+                return  # whoever is gone has its outcome
             case events.Start() | Settled():
                 return
             case events.DataReceived(connection=connection, data=data) if connection is client:

@@ -37,7 +37,17 @@ def needs(policy: Policy) -> Needs:
     """What to gather before deciding, known from the policy alone."""
     acting = [rule for rule in policy.rules if rule.acts is not Mode.DISABLED]
     reads = frozenset[str]().union(*policy.reads.values())
-    return Needs(agent_since="agent.age" in reads, data="data" in reads or any(rule.scope.test("data") for rule in acting))
+    by_data = [rule for rule in acting if rule.scope.test("data") or "data" in rule.reads]
+    return Needs(
+        agent_since="agent.age" in reads,
+        data="data" in reads or bool(by_data),
+        permits_by_data=any(not rule.effect.restricts for rule in by_data),
+    )
+
+
+def asks_people(policy: Policy, actions: tuple[Action, ...], facts: Facts) -> bool:
+    """Whether people may be asked about this, whatever its limits and its body's data come to."""
+    return any(_may_ask(policy, action, facts) for action in actions)
 
 
 def decide(policy: Policy, actions: tuple[Action, ...], facts: Facts) -> Decision:
@@ -97,7 +107,12 @@ def decide_answer(policy: Policy, decision: Decision, facts: Facts, answered: An
 
 def hears(policy: Policy, decision: Decision, facts: Facts) -> bool:
     """Whether some rule may stop a message of what is let out: then each is asked about."""
-    return needs(policy).data or any(_may_stop(policy.messages, policy, verdict.action, facts) for verdict in decision.verdicts)
+    return needs(policy).data or hears_both(policy, decision, facts)
+
+
+def hears_both(policy: Policy, decision: Decision, facts: Facts) -> bool:
+    """Whether some rule is for messages themselves: then those of the upstream are asked about too."""
+    return any(_may_stop(policy.messages, policy, verdict.action, facts) for verdict in decision.verdicts)
 
 
 def decide_message(policy: Policy, before: Decision, facts: Facts, data: frozenset[str]) -> Decision:
@@ -216,6 +231,16 @@ def _permitted(matches: list[Match], facts: Facts) -> tuple[list[Match], str]:
     if not any(match.effect is Effect.ALLOW for match in matches) or not is_ambiguous(facts.request.path):
         return matches, ""
     return [match for match in matches if match.effect is not Effect.ALLOW], AMBIGUOUS
+
+
+def _may_ask(policy: Policy, action: Action, facts: Facts) -> bool:
+    at = Circumstances(policy, action, facts)
+    for one in policy.index.candidates(action):
+        asks = Effect.ESCALATE in {one.rule.effect, one.rule.on_error} and one.rule.acts_on(facts.agent) is Mode.ENFORCE
+        if asks and _holds(one.rule, one.tests, at) is not NO_MATCH:
+            return True
+    matches = _verdict(policy, action, facts, 0, []).matches
+    return any(match.effect is Effect.ESCALATE and match.mode is Mode.ENFORCE for match in matches)
 
 
 def _may_stop(rules: Index, policy: Policy, action: Action, facts: Facts) -> bool:
