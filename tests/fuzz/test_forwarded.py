@@ -19,6 +19,8 @@ WAYS = ("clear", "inside", "inside", "tls")
 SHORT, LONG = 120, 3_000
 """Inputs for each way, of a normal run and of each of the long ones."""
 
+METHODS = {"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "M-SEARCH", "PATCH"}
+
 
 async def _throw_all(thrower: Thrower, seed: int, count: int, thrown: Counter[str]) -> None:
     for data in inputs(seed, count):
@@ -75,6 +77,8 @@ def _others_agree(all_of: list[Thrower], name: str, command: list[object] | None
     for stream, line in zip(streams, said, strict=True):
         got, wanted = [_read(one) for one in json.loads(line)], [_shown(one) for one in stream.strict.requests]
         ended = len(got) == len(wanted) or _upgraded(stream.strict.requests)
+        if "HPE_INVALID_METHOD" in got and any(one.method not in METHODS for one in stream.strict.requests):
+            continue  # Node knows these few words and no others
         if got[: len(wanted)] != wanted or not ended:
             pytest.fail(f"{name} reads {line[:2000]}\nof {stream.data[:2000]!r}")
 

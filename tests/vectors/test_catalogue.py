@@ -6,17 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from vectors import test_steps
+from vectors import test_steps, threats
 from vectors.rig import cases
 
 TESTS = Path(__file__).parents[1]
 SAID = yaml.safe_load((Path(__file__).parent / "catalogue.yaml").read_text())
-ELSEWHERE, NOT_HERE, NOT_YET = SAID["elsewhere"], SAID["not_here"], SAID["not_yet"]
-
-
-def _all() -> list[str]:
-    spans = [(letter, span.split("-")) for letter, spans in SAID["ids"].items() for span in spans]
-    return [f"{letter}-{number}" for letter, (first, last) in spans for number in range(int(first), int(last) + 1)]
+ELSEWHERE, UNTRIED = SAID["elsewhere"], ("deployment", "not_stopped", "not_here", "not_yet")
 
 
 def _tried_here() -> set[str]:
@@ -25,17 +20,29 @@ def _tried_here() -> set[str]:
 
 
 def test_the_catalogue_has_as_many_vectors_as_its_research():
-    assert len(_all()) == len(set(_all())) == 250
+    every = threats.ids(SAID)
+    assert len(every) == len(set(every)) == 250
 
 
-def test_every_vector_is_in_exactly_one_place():
-    places = [_tried_here(), set(ELSEWHERE), set(NOT_HERE), set(NOT_YET)]
-    assert set().union(*places) == set(_all())
-    assert sum(map(len, places)) == 250, [one for one in _all() if sum(one in place for place in places) > 1]
+def test_every_vector_is_tried_or_stands_in_exactly_one_list_with_a_reason():
+    places = [_tried_here() | set(ELSEWHERE), *(set(SAID[name] or {}) for name in UNTRIED)]
+    every = threats.ids(SAID)
+    assert set().union(*places) == set(every)
+    assert sum(map(len, places)) == 250, [one for one in every if sum(one in place for place in places) > 1]
 
 
 def test_what_is_not_tried_says_why():
-    assert all(len(why) > 10 for why in (*NOT_HERE.values(), *NOT_YET.values()))
+    assert all(len(why) > 10 for name in UNTRIED for why in (SAID[name] or {}).values())
+
+
+def test_every_vector_has_its_sentence():
+    _, sentences = threats.said()
+    assert list(sentences) == threats.ids(SAID)
+    assert all(one[0].isupper() and one.endswith(".") and len(one) < 140 for one in sentences.values())
+
+
+def test_the_page_of_threats_is_what_the_tests_say():
+    assert threats.PAGE.read_text() == threats.made(), "run: uv run python tests/vectors/threats.py"
 
 
 @pytest.mark.parametrize("where", sorted({where for places in ELSEWHERE.values() for where in places}))
