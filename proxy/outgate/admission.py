@@ -38,11 +38,15 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """A request whose head was read. `wants_body`: hand `admit` the whole body, or say that it is too large."""
+    """A request whose head was read. `wants_body`: hand `admit` the whole body, or say that it is too large.
+
+    `by_message`: it is wanted for the data in it alone, and its messages are to be decided one by one instead.
+    """
 
     agent: Agent
     reading: Request | Unreadable
     wants_body: bool
+    by_message: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,8 @@ class Admitted:
 
     `mocked` names the service that a mock stands for; empty where the real one is asked. `approval` is the one whose grant
     was used. `owners` are the services that its host belongs to. `usage`: some limit counts what a model's answer used. `facts`
-    and `ground` are kept where the answer is decided on too.
+    and `ground` are kept where the answer is decided on too. `by_message`: of its body nothing may leave but messages that
+    `Gate.converse` let pass.
     """
 
     request: Request
@@ -63,6 +68,7 @@ class Admitted:
     approval: str = ""
     reserved: Reserved = field(default_factory=Reserved)
     usage: bool = False
+    by_message: bool = False
     owners: frozenset[str] = frozenset()
     facts: Facts | None = field(default=None, repr=False)
     ground: Ground | None = field(default=None, repr=False)

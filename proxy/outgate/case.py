@@ -74,6 +74,7 @@ class Case:
     standing: Standing | None = None
     used: bool = False
     recorded: bool = False
+    by_message: bool = False
 
     @property
     def services(self) -> frozenset[str]:
@@ -230,6 +231,7 @@ def admission_of(case: Case, agent: Agent, pin: Pin | None, mock: tuple[str, Moc
         approval=decision.approval,
         reserved=case.reserved,
         usage=counts_usage(case.reserved),
+        by_message=case.by_message,
         owners=case.touched,
         facts=replace(case.facts, request=replace(case.request, body=NoBody())) if reads else None,
         ground=case.ground if reads else None,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from outgate.actions.identify import wants_body
+from outgate.actions.identify import identify, wants_body
 from outgate.admission import Admission, Admitted, Ground, Opening, Refused, Told
 from outgate.answer.refuse import Circumstances, refusal_of
 from outgate.answer.render import render
@@ -28,13 +28,15 @@ from outgate.case import (
 )
 from outgate.conversing import Conversation, Conversing
 from outgate.inspect.secrets import SECRET
+from outgate.intake.grpc import is_cut
 from outgate.intake.reading import read
 from outgate.intake.request import Body, RawRequest, Request, Unreadable
 from outgate.judging import HALTED, Judging, halted
 from outgate.owed import Owed
-from outgate.policy.decide import decide_answer
+from outgate.policy.decide import asks_people, decide_answer
 from outgate.policy.decision import Decision, Reason, refusal
 from outgate.policy.effect import Effect
+from outgate.policy.facts import Facts
 from outgate.ports import MockWay, NoWay, Pin, Stamp
 from outgate.receipts.receipt import Outcome, Result, decision_body, event_body, outcome_body
 from outgate.waiting import Waiting
@@ -128,7 +130,21 @@ class Gate:
         """Read a head. No I/O. Raises only on a defect of ours; the plane then aborts."""
         reading = read(raw)
         wants = isinstance(reading, Request) and reading.host != OWN_HOST and (self._ground.asks or self._reads_body(reading))
+        if wants and isinstance(reading, Request) and is_cut(reading) and self._may_be_cut(reading, agent):
+            return Opening(agent=agent, reading=reading, wants_body=False, by_message=self._ground.needs.data)
         return Opening(agent=agent, reading=reading, wants_body=wants)
+
+    def _may_be_cut(self, request: Request, agent: Agent) -> bool:
+        """Whether a call of gRPC, which may have no end, can be decided by its head and by message.
+
+        Not where its body says what it does, where a permission depends on the data in it, or where people may be asked: they
+        sign one whole request. Then it must end its side, as a call with one message does.
+        """
+        ground = self._ground
+        if wants_body(request, ground.catalog) or ground.needs.permits_by_data:
+            return False
+        facts = Facts(now=self._clock.now(), agent=agent, request=request)
+        return not (ground.asks and asks_people(ground.policy, identify(request, ground.catalog), facts))
 
     async def admit(self, opening: Opening, body: Body) -> Admission:
         """Decide one request. Never raises: what can't be decided is refused, and someone is told.
@@ -170,7 +186,7 @@ class Gate:
 
     def converse(self, admitted: Admitted) -> Conversation | None:
         """Who decides on the messages of what was let out. None: a mock answers, and nothing real is said."""
-        return None if admitted.mocked else Conversation(admitted=admitted, by=self._conversing)
+        return None if admitted.mocked and not admitted.by_message else Conversation(admitted=admitted, by=self._conversing)
 
     def conclude(self, admitted: Admitted, outcome: Outcome) -> None:
         """Record what became of a request that was let out. Durable soon after; nothing waits for it."""
@@ -220,7 +236,14 @@ class Gate:
             return Told(reply=await self._asking.status(opening.agent, reading, self._ground.people, self._clock.now()))
         while True:
             signal = self._waiting.signal
-            case = await self._judging.judged(self._ground, opening.agent, reading, reads_body=self._reads_body(reading))
+            by_message = opening.by_message and not self._ground.needs.permits_by_data
+            case = await self._judging.judged(
+                self._ground,
+                opening.agent,
+                reading,
+                reads_body=self._reads_body(reading, by_message=by_message),
+                by_message=by_message,
+            )
             try:
                 again = await self._waited(case, opening, patience, signal)
                 admission = None if again else await self._carried_out(case, opening, body)
@@ -276,8 +299,8 @@ class Gate:
 
     # what is known
 
-    def _reads_body(self, request: Request) -> bool:
-        return self._ground.needs.data or wants_body(request, self._ground.catalog)
+    def _reads_body(self, request: Request, *, by_message: bool = False) -> bool:
+        return (self._ground.needs.data and not by_message) or wants_body(request, self._ground.catalog)
 
     # waiting
 
@@ -358,7 +381,7 @@ class Gate:
             asked="" if case.approval is None else case.approval.id,
             over=case.over,
             facts=case.facts,
-            looked=case.ground.needs.data,
+            looked=case.ground.needs.data and not case.by_message,
         )
 
     def _refused(self, opening: Opening, decision: Decision, stamp: Stamp | None, said: Circumstances | None = None) -> Refused:

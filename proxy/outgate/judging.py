@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from outgate.case import Case, charges_of
 from outgate.errors import UnavailableError
-from outgate.intake.request import UnreadBody
+from outgate.intake.request import NoBody, UnreadBody
 from outgate.policy.decide import decide, raised
 from outgate.policy.decision import Decision, Reason, refusal
 from outgate.policy.effect import Effect
 from outgate.policy.facts import Facts
 
 if TYPE_CHECKING:
+    from outgate.actions.action import Action
     from outgate.admission import Ground
     from outgate.asking import Asking
     from outgate.halt import Halt
@@ -38,15 +39,28 @@ class Judging:
     owed: Owed
     clock: Clock
 
-    async def judged(self, ground: Ground, agent: Agent, request: Request, *, reads_body: bool) -> Case:
-        """What the answer is now. `reads_body`: the decision depends on the body, so that one that is not there is missed."""
+    async def judged(self, ground: Ground, agent: Agent, request: Request, *, reads_body: bool, by_message: bool = False) -> Case:
+        """What the answer is now. `reads_body`: the decision depends on the body, so that one that is not there is missed.
+
+        `by_message`: of the data in it, only that of the head is decided on now.
+        """
         facts = await self._gather(ground, agent, request, reads_body=reads_body)
-        actions = await self.examiner.actions(agent.id, request, ground.catalog, data=ground.needs.data)
-        case = Case(ground=ground, request=request, facts=facts, decision=decide(ground.policy, actions, facts))
+        actions = await self.examiner.actions(agent.id, request, ground.catalog, data=ground.needs.data and not by_message)
+        if by_message and ground.needs.data:
+            actions = await self._with_data_of_head(ground, agent, request, actions)
+        decision = decide(ground.policy, actions, facts)
+        case = Case(ground=ground, request=request, facts=facts, decision=decision, by_message=by_message)
         if (halt := self.switch.halted(agent, case.touched)) is not None:
             case.decision = halted(halt, case.decision)
         await self.weigh(case)
         return case
+
+    async def _with_data_of_head(
+        self, ground: Ground, agent: Agent, request: Request, actions: tuple[Action, ...]
+    ) -> tuple[Action, ...]:
+        head = await self.examiner.actions(agent.id, replace(request, body=NoBody()), ground.catalog, data=True)
+        found = frozenset[str]().union(*(action.data for action in head))
+        return tuple(replace(action, data=action.data | found) for action in actions)
 
     async def weigh(self, case: Case) -> None:
         """Let limits and people have their say on what the policy decided."""

@@ -16,6 +16,7 @@ VALUES = {
         "approvals/approval.py",
         "answer/reply.py",
         "intake/message.py",
+        "intake/pieces.py",
         "intake/request.py",
         "policy/decision.py",
         "policy/effect.py",

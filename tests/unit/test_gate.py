@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from policies import NOON
 from outgate.gate import Admitted, Refused
 from outgate.halt import Halt, Halts, Scope
 from outgate.intake.agents import Agent
+from outgate.intake.message import Message
 from outgate.intake.request import NoBody, UnreadBody, WholeBody
 from outgate.net.resolver import SystemResolver
 from outgate.policy.decision import Reason
@@ -574,3 +576,65 @@ async def test_a_policy_that_comes_while_the_name_is_looked_up_decides(monkeypat
 
     monkeypatch.setattr(SystemResolver, "pin", lambda _self, host, port: pin_and_change(host, port))
     assert isinstance(await world.ask(DELETE), Refused)
+
+
+GRPC = {"content_type": "application/grpc+proto", "te": "trailers"}
+CALL = "POST https://elsewhere.test/acme.v1.Talk/Chat"
+KEY = b"sk_live_" + b"4eC39HqLyjWDarjtT1zdp7dc"
+
+
+async def test_a_call_of_grpc_is_decided_by_its_head_and_its_messages_one_by_one():
+    world = World(rules=NO_SECRETS)
+    opening = world.open(CALL, **GRPC)
+    assert (opening.wants_body, opening.by_message) == (False, True)
+    admitted = await world.gate.admit(opening, UnreadBody())
+    assert isinstance(admitted, Admitted)
+    assert admitted.by_message
+    conversation = world.gate.converse(admitted)
+    assert await conversation.decide(Message(sent=True, over="grpc", content=b"hello")) is None
+    assert await conversation.decide(Message(sent=True, over="grpc", content=KEY)) is not None
+
+
+async def test_the_head_of_such_a_call_is_looked_into_all_the_same():
+    opening = World(rules=NO_SECRETS).open(CALL, x_note=KEY.decode(), **GRPC)
+    assert isinstance(await World(rules=NO_SECRETS).gate.admit(opening, UnreadBody()), Refused)
+
+
+async def test_where_a_permission_depends_on_data_a_call_must_be_whole():
+    rules = "- {id: clean, match: {host: elsewhere.test}, unless: '\"secret\" in data', effect: allow}"
+    world = World(rules=rules, otherwise="otherwise: block")
+    opening = world.open(CALL, **GRPC)
+    assert (opening.wants_body, opening.by_message) == (True, False)
+    assert isinstance(await world.gate.admit(opening, UnreadBody()), Refused)
+    cut = replace(opening, wants_body=False, by_message=True)
+    assert isinstance(await world.gate.admit(cut, UnreadBody()), Refused)
+
+
+@pytest.mark.parametrize(
+    ("rules", "whole"),
+    [
+        ("- {id: ask, match: {host: elsewhere.test}, effect: escalate}", True),
+        ("- {id: ask, match: {host: elsewhere.test}, limit: 5/day, effect: escalate}", True),
+        ("- {id: ask, match: {host: elsewhere.test}, when: 'agent.age < days(1)', effect: escalate}", True),
+        ("- {id: ask, match: {host: else.test}, effect: escalate}", False),
+        ("- {id: ask, match: {host: elsewhere.test}, effect: escalate, mode: observe}", False),
+        ("- {id: ask, match: {data: secret}, effect: escalate}", False),
+    ],
+)
+def test_where_people_may_be_asked_about_a_call_it_must_be_whole_for_them_to_sign(rules, whole):
+    opening = World(rules=rules + "\n- {id: other, match: {host: o.test}, effect: escalate}").open(CALL, **GRPC)
+    assert opening.wants_body is whole
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/grpc-web-text"])
+def test_any_other_body_must_be_whole_where_its_data_counts(kind):
+    assert World(rules=NO_SECRETS).open(CALL, content_type=kind).wants_body
+    assert World(rules=NO_SECRETS).open(CALL, content_encoding="gzip", **GRPC).wants_body
+
+
+async def test_messages_that_go_to_a_mock_are_decided_too():
+    rules = NO_SECRETS + "\n- {id: try, match: {host: elsewhere.test}, effect: sandbox}"
+    world = World(rules=rules, more="mocks: {default: {answers: canned}}")
+    admitted = await world.gate.admit(world.open(CALL, **GRPC), UnreadBody())
+    assert admitted.mocked
+    assert await world.gate.converse(admitted).decide(Message(sent=True, over="grpc", content=KEY)) is not None

@@ -50,4 +50,6 @@ class Needs:
 
     agent_since: bool
     data: bool
-    """Some rule reads which data goes out: the body must be whole."""
+    """Some rule reads which data goes out: the body must be whole, or be messages that are decided one by one."""
+    permits_by_data: bool = False
+    """And one that permits does: what it lets out must be whole, for nothing that is said later takes a permission back."""
