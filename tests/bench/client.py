@@ -1,6 +1,7 @@
 """The bench's client: CONNECT and TLS by hand, so that the proxy is what is measured.
 
-client.py keepalive SECONDS CONNECTIONS | new SECONDS CONNECTIONS | download BYTES | upload BYTES | events COUNT | idle COUNT
+client.py keepalive SECONDS CONNECTIONS | new SECONDS CONNECTIONS | download BYTES | upload BYTES | events COUNT
+client.py idle COUNT | asked COUNT
 
 Prints `ready` when it is warm, one JSON object, and `done` before it lets go of its connections.
 """
@@ -155,8 +156,8 @@ async def events(count: int) -> None:
     writer.close()
 
 
-async def idle(count: int) -> None:
-    """Each asked once, and stays: with its connection to the upstream."""
+async def idle(count: int, *, ask: bool) -> None:
+    """Many that ask nothing, or nothing more."""
     tls = context()
     held = [await connect(tls) for _ in range(10)]
     for pair in held:
@@ -165,7 +166,8 @@ async def idle(count: int) -> None:
     say("ready")
     for _ in range(count // AT_ONCE):
         more = await asyncio.gather(*(connect(tls) for _ in range(AT_ONCE)))
-        await asyncio.gather(*(small(*pair) for pair in more))
+        if ask:
+            await asyncio.gather(*(small(*pair) for pair in more))
         held += more
     await asyncio.sleep(1)
     say("done")
@@ -182,8 +184,8 @@ def main() -> None:
             asyncio.run(upload(int(size)))
         case ["events", count]:
             asyncio.run(events(int(count)))
-        case ["idle", count]:
-            asyncio.run(idle(int(count)))
+        case ["idle" | "asked" as kind, count]:
+            asyncio.run(idle(int(count), ask=kind == "asked"))
         case _:
             sys.exit(__doc__)
 

@@ -76,7 +76,8 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
                 ("first event", ("events", "30"), {"direct": Direct(made), **small}, asked.rounds),
                 ("download", ("download", str(asked.bytes)), large, few),
                 ("upload", ("upload", str(asked.bytes)), large, few),
-                ("idle", ("idle", str(asked.idle)), {"outgate": small["outgate"]}, few),
+                ("idle", ("idle", str(asked.idle)), small, few),
+                ("asked", ("asked", str(asked.idle)), small, few),
             ):
                 if not asked.only or name in asked.only:
                     found[name] = in_turn(sides, words, rounds)
@@ -107,7 +108,7 @@ def _is_of(goal: Goal, found: dict[str, Any]) -> bool:
 
 
 def show(found: dict[str, Any]) -> None:
-    for name in ("keep-alive", "new", "first event", "download", "upload", "idle"):
+    for name in ("keep-alive", "new", "first event", "download", "upload", "idle", "asked"):
         for side, rows in found.get(name, {}).items():
             said = "  ".join(f"{key} {statistics.median(row[key] for row in rows):.1f}" for key in rows[0])
             print(f"{name:14}{side:10}{said}")
@@ -126,7 +127,7 @@ def main() -> None:
     ask.add_argument("--seconds", type=float, default=4, help="each measurement of a rate")
     ask.add_argument("--bytes", type=int, default=1_000_000_000, help="of a large body")
     ask.add_argument("--idle", type=int, default=2000, help="idle connections")
-    ask.add_argument("--only", nargs="*", default=[], help="keep-alive, new, 'first event', download, upload, idle")
+    ask.add_argument("--only", nargs="*", default=[], help="keep-alive, new, 'first event', download, upload, idle, asked")
     ask.add_argument("--json", type=Path, help="where all numbers go too")
     asked = ask.parse_args()
     found = measure(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from outgate.ca.authority import make_authority
 from outgate.intake.agents import Agent
 from outgate.intake.credentials import Agents
 from outgate.mitm import pool
+from outgate.mitm.outward import REST_AFTER
 from outgate.mitm.pool import Pool
 
 OTHER = Agent(id="writer", since=datetime(2020, 1, 1, tzinfo=UTC))
@@ -277,3 +279,46 @@ async def test_another_trust_begins_anew(gateway):
     await gateway.stop()
     assert "certificate does not verify" in gateway.outcomes()[-1]["error"]
     assert [seen.target for seen in upstream.seen] == ["/a"]
+
+
+async def test_a_client_that_asks_nothing_for_a_while_keeps_no_connection_to_itself(gateway):
+    upstream = await gateway.upstream()
+    async with await gateway.https() as client:
+        for path, status in (("/a", 200), ("/b", 200)):
+            await client.request("GET", path, "api.test")
+            assert (await client.answer()).status == status
+            gateway.engine.look(now := time.monotonic())
+            gateway.engine.look(now + REST_AFTER + 1)
+            async with asyncio.timeout(20):
+                while not gateway.addon.pool:
+                    await asyncio.sleep(0.005)
+        assert await other(gateway) == 200
+        await client.request("GET", "/d", "api.test")
+        assert (await client.answer()).status == 200
+    assert [seen.target for seen in upstream.seen] == ["/a", "/b", "/c", "/d"]
+    assert upstream.accepted == 1
+
+
+async def other(gateway) -> int:
+    """Another client of the same agent, while the first is there."""
+    async with await gateway.https() as client:
+        await client.request("GET", "/c", "api.test")
+        status = (await client.answer()).status
+    async with asyncio.timeout(20):
+        while not gateway.addon.pool:
+            await asyncio.sleep(0.005)
+    return status
+
+
+async def test_what_is_asked_in_the_very_turn_in_which_one_comes_to_rest_goes_by_another(gateway):
+    upstream = await gateway.upstream()
+    async with await gateway.https() as client:
+        await client.request("GET", "/a", "api.test")
+        assert (await client.answer()).status == 200
+        (handler,) = gateway.engine._handlers.values()
+        await client.request("POST", "/b", "api.test", b"x")
+        handler._outward.rest()
+        assert (await client.answer()).status == 200
+    await gateway.stop()
+    assert [seen.target for seen in upstream.seen] == ["/a", "/b"]
+    assert [outcome["result"] for outcome in gateway.outcomes()] == ["executed", "executed"]

@@ -18,7 +18,7 @@ from mitmproxy.proxy.tunnel import TunnelLayer, TunnelState
 from outgate.mitm.deciding import Deciding, forgive
 from outgate.mitm.enforce import BreachError
 from outgate.mitm.entry import first_layer
-from outgate.mitm.outward import READ, Upstreams
+from outgate.mitm.outward import READ, REST_AFTER, Upstreams
 from outgate.mitm.pace import Pace, over
 from outgate.mitm.tunnel import TunnelGate
 from outgate.mitm.wire import Becomes, Begin, Cut, CutOff, DecideHook, Line, Look, OfCall, Replace, Settled, WaitHook, Wire
@@ -178,8 +178,10 @@ class Handler(LiveConnectionHandler):
         elif link.open or link.head:
             self._idle.still(0, now)
             self.feed(Look(now))
-        elif over(self._idle.still(self._reads, now), limits.idle):
+        elif over(still := self._idle.still(self._reads, now), limits.idle):
             self._close(self.client, half=False)
+        elif still > REST_AFTER:
+            self._outward.rest()
 
     async def server_event(self, event: events.Event) -> None:
         """Take an event from what mitmproxy runs for us (timers)."""

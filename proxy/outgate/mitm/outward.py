@@ -13,7 +13,7 @@ from mitmproxy.proxy.server import ConnectionIO
 
 from outgate.mitm.enforce import BreachError, Failure
 from outgate.mitm.pool import Warm
-from outgate.mitm.wire import Upstream
+from outgate.mitm.wire import Rested, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from outgate.mitm.link import Limits, Link
     from outgate.ports import Pin
 
+REST_AFTER: Final = 30.0
+"""Seconds after which a client that asks nothing keeps no connection to itself."""
 READ: Final = 256 * 1024
 """Bytes taken from a socket at once."""
 
@@ -63,14 +65,16 @@ class Upstreams:
             self._turns.fail(error, "connecting upstream")
         finally:
             self._turns.transports.pop(server, None)
+            self._resting.discard(server)
             if isinstance(server, Upstream) and server.warm is not None:
                 server.warm.writer.transport.abort()
 
     def rest(self) -> None:
-        """The client is gone: have what nothing is under way on serve its agent's next one."""
+        """The client is gone, or asks nothing: have what nothing is under way on serve its agent's next one."""
         for connection, io in tuple(self._turns.transports.items()):
             if isinstance(connection, Upstream) and connection.rests() and io.handler is not None:
                 self._resting.add(connection)
+                self._turns.feed(Rested(connection))  # from here on the layers give it to nobody
                 io.handler.cancel()
 
     def keeps(self, connection: Connection) -> bool:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from outgate.mitm.enforce import Way
     from outgate.mitm.sessions import Resumable
 
-REST: Final = 15.0
+REST: Final = 30.0
 """Seconds that one may rest. Most servers close one that rests for longer than five or sixty."""
-FRESH: Final = 1.0
+FRESH: Final = 4.0
 """Seconds after which one is only for what may be asked again: its server may be about to close it."""
 EACH: Final = 32
 """So many of one agent."""

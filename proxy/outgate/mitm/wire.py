@@ -156,6 +156,13 @@ class OfCall(events.Event):
         self.call = call
 
 
+class Rested(events.Event):
+    """Nothing is under way on an upstream connection, and it is this client's no longer."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+
 class Cut(OfCall):
     """A halt covers this call: its exchange ends now, whatever it waits for."""
 
