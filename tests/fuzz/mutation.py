@@ -6,12 +6,13 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from vectors.rig import cases, request_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SEEDS = Path(__file__).parent / "seeds"
+SEEDS = Path(__file__).parent / "seeds.yaml"
 HOST = b"api.test"
 _LONGEST = 80_000
 
@@ -172,7 +173,7 @@ def corpus() -> list[bytes]:
 
 
 def seeds() -> list[bytes]:
-    return [path.read_bytes() for path in sorted(SEEDS.glob("*.http"))]
+    return [seed["bytes"].encode("latin-1") for seed in yaml.safe_load(SEEDS.read_text())]
 
 
 def inputs(seed: int, count: int) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ async def _throw_all(thrower: Thrower, seed: int, count: int, thrown: Counter[st
         try:
             await thrower.throw(data)
         except BaseException:
-            print(f"the input, as a seed for tests/fuzz/seeds: {data!r}")
+            print(f"the input, for tests/fuzz/seeds.yaml: {data!r}")
             raise
         thrown[thrower.way] += 1
         if thrower.gateway.alarm.told:
