@@ -88,7 +88,7 @@ async def test_http2_through_to_http2(make, pool):
     """The first exchange teaches that this upstream has it; the second goes from one to the other."""
     gateway, content = await make(reads_bodies=True, limits=LIMITS, examiner=pool), text(5 * MIB)
     upstream = await gateway.upstream(alpn=("h2", "http/1.1"))
-    async with await gateway.h2() as client:
+    async with await gateway.h2() as client, client.wire:
         for path in ("/one", "/two"):
             assert (await client.answer(await client.request("POST", path, "api.test", body=content))).status == 200
     assert [(seen.version, digest(bytes(seen.body))) for seen in upstream.seen] == [("HTTP/2", digest(content))] * 2
@@ -311,3 +311,103 @@ async def test_memory_stays_flat(make, pool):
 
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# answers that a rule reads
+
+REVIEWS = """
+    outgate: policy/v1alpha
+    policy: reviews
+    otherwise: {T0: allow, T1: allow, T2: allow, T3: allow, unmapped: {read: allow, other: allow}}
+    rules:
+      - {id: no-secrets-back, phase: response, when: '"secret" in response.data', effect: block, tell: "No secrets come back."}
+"""
+H2 = pytest.mark.parametrize("h2", [False, True])
+
+
+def gives(content: bytes, *, declared: bool = True):
+    async def answer(turn):
+        length = [("content-length", str(len(content)))] if declared else [("transfer-encoding", "chunked")]
+        await turn.head(200, length)
+        for at in range(0, len(content), WINDOW):
+            await turn.send(content[at : at + WINDOW])
+        await turn.end()
+
+    return answer
+
+
+async def ask(gateway, path: str, *, h2: bool):
+    if h2:
+        async with await gateway.h2() as client, client.wire:
+            return await client.answer(await client.request("GET", path, "api.test"))
+    async with await gateway.https() as client:
+        await client.request("GET", path, "api.test")
+        return await client.answer()
+
+
+@H2
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_large_answer_is_read_elsewhere_and_given_byte_for_byte(make, pool, h2, declared):
+    gateway, content = await make(policy_text=REVIEWS, limits=LIMITS, examiner=pool), text(6 * MIB)
+    upstream = await gateway.upstream()
+    upstream.answers["/down"] = gives(content, declared=declared)
+    upstream.answers["/bad"] = gives(content + SECRET, declared=declared)
+    answer = await ask(gateway, "/down", h2=h2)
+    assert (answer.status, digest(answer.body)) == (200, digest(content))
+    answer = await ask(gateway, "/bad", h2=h2)
+    assert answer.status == 403
+    assert b"No secrets come back" in answer.body
+    assert pool.pids
+    await until(lambda: len(gateway.outcomes()) == 2 and kept_nothing(gateway))
+    assert [outcome["result"] for outcome in gateway.outcomes()] == ["executed", "withheld"]
+
+
+@H2
+async def test_one_that_is_too_large_to_be_kept_goes_on_where_nothing_is_enforced(make, pool, h2):
+    content = text(6 * MIB)
+    gateway = await make(policy_text=REVIEWS + "    mode: observe\n", limits=Limits(body=2 * MIB), examiner=pool)
+    upstream = await gateway.upstream()
+    upstream.answers["/down"] = gives(content, declared=False)
+    answer = await ask(gateway, "/down", h2=h2)
+    assert (answer.status, digest(answer.body)) == (200, digest(content))
+    await until(lambda: kept_nothing(gateway))
+
+
+@H2
+async def test_a_client_that_does_not_read_a_large_answer_holds_no_memory_and_its_siblings_go_on(make, pool, h2):
+    gateway, content = await make(policy_text=REVIEWS, limits=LIMITS, examiner=pool), text(12 * MIB)
+    upstream = await gateway.upstream()
+    upstream.answers["/down"] = gives(content)
+    if h2:
+        async with await gateway.h2() as client, client.wire:
+            client.read_data = False
+            await client.request("GET", "/down", "api.test")
+            (handler,) = gateway.engine._handlers.values()
+            await until(lambda: handler._link.forwarding)
+            assert (await client.answer(await client.request("HEAD", "/other", "api.test"))).status == 200
+            assert handler._backlog(handler.client) < 3 * MIB
+            assert handler._link.forwarding
+    else:
+        async with await gateway.https() as client:
+            await client.request("GET", "/down", "api.test")
+            (handler,) = gateway.engine._handlers.values()
+            await until(lambda: handler._link.congested)
+            assert handler._backlog(handler.client) < 3 * MIB
+            assert handler._link.forwarding
+            assert digest((await client.answer()).body) == digest(content)
+    await until(lambda: kept_nothing(gateway))
+
+
+async def test_an_upstream_that_goes_when_it_has_answered_takes_nothing_of_it_along(make, pool):
+    gateway, content = await make(policy_text=REVIEWS, limits=LIMITS, examiner=pool), text(12 * MIB)
+    upstream = await gateway.upstream()
+    upstream.answers["/down"] = gives(content)
+    async with await gateway.https() as client:
+        await client.request("GET", "/down", "api.test")
+        (handler,) = gateway.engine._handlers.values()
+        await until(lambda: handler._link.forwarding)
+        upstream.drop_all()
+        await until(lambda: handler.upstreams == 0)
+        assert digest((await client.answer()).body) == digest(content)
+    await until(gateway.outcomes)
+    assert [outcome["result"] for outcome in gateway.outcomes()] == ["executed"]
