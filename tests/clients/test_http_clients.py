@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+import subprocess
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,8 @@ import pytest
 from clients.under_gate import AGENTS, PYTHON
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clients.lookalikes import LookAlikes
     from clients.under_gate import Gate
 
@@ -122,3 +127,45 @@ def test_a_client_that_behaves_badly_disturbs_nobody_and_prints_nothing(gate: Ga
     assert ran.own == ""
     assert "GET other.test/proper" in services.lines()
     assert {one.line for one in gate.decisions() if one.lets_out} <= {"POST other.test/half", "GET other.test/proper"}
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="there is no Go here")
+def test_go_streams_both_ways_leaves_and_reads_the_sentence(gate: Gate, services: LookAlikes, work: Path):
+    build = ("go", "build", "-o", work / "calls", AGENTS / "calls.go")
+    here = {"GOCACHE": str(work / "cache"), "GOFLAGS": "-p=2", "GO111MODULE": "off"}
+    subprocess.run(build, env=gate.environment | here, check=True, timeout=100)
+    ran = gate.run(work / "calls", "go", options=("--policy", gate.policy(NO_DELETES)))
+    assert ran.stdout.splitlines() == [
+        "heard 5", "whole true", "freed 200", f"403 {TELL}", "HTTP/1.1 200", "HTTP/1.1 200",
+    ], ran.stderr  # fmt: skip
+
+
+LARGE = """
+python -c 'import httpx; print(httpx.Client(http1=False, http2=True).get("https://modern.test/plain").http_version)'
+curl -sS --http2 -o /dev/null -w 'then %{http_version} %{http_code}\\n' https://modern.test/plain
+curl -sS --http2 --data-binary @small https://modern.test/digest; echo
+curl -sS --http1.1 --data-binary @large -H 'Transfer-Encoding: chunked' https://download.test/digest; echo
+curl -sS --http2 -X DELETE https://modern.test/x | grep -c 'deleted by people'
+curl -sSN --http2 "https://modern.test/events?stream=curl" | while read -r line; do
+  case $line in data:*) echo "$line"; curl -sS -o /dev/null https://acks.test/curl;; esac
+done
+"""
+
+
+def test_curl_uploads_fifty_megabytes_and_reads_events_in_either_version(gate: Gate, services: LookAlikes, work: Path):
+    content = bytes(range(256)) * 4096 * 50
+    (work / "large").write_bytes(content)
+    (work / "small").write_bytes(content[: 5 << 20])
+    ran = gate.run("bash", "-c", LARGE, options=("--policy", gate.policy(NO_DELETES)))
+    small, large = (hashlib.sha256(sent).hexdigest() for sent in (content[: 5 << 20], content))
+    assert ran.stdout.splitlines() == [
+        "HTTP/2", "then 2 200", small, large, "1", *(f"data: event {n}" for n in range(1, 6)),
+    ], ran.stderr  # fmt: skip
+    assert {seen.version for seen in services.seen if seen.host == "modern.test"} == {"HTTP/2"}
+
+
+def test_http2_without_tls_is_refused_and_recorded(gate: Gate, services: LookAlikes):
+    ran = gate.run("curl", "-sS", "--proxytunnel", "--http2-prior-knowledge", "http://plain.test/x")
+    assert ran.code != 0
+    (decided,) = gate.decisions()
+    assert (decided.answer, decided.fields["reason"], services.connections) == ("block", "unreadable", 0)

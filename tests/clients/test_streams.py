@@ -39,7 +39,7 @@ def test_a_client_that_leaves_a_stream_leaves_a_record(gate: Gate, services: Loo
 
 
 def test_an_upload_arrives_whole(gate: Gate, services: LookAlikes, work: Path):
-    content = BLOCK * 320
+    content = BLOCK * 32
     (work / "large").write_bytes(content)
     ran = gate.run("curl", "-sS", "-T", "large", "https://download.test/put")
     assert ran.code == 0, ran.stderr
