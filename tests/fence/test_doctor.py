@@ -58,7 +58,7 @@ def test_everything_that_is_tried_from_inside_is_refused(looked):
 
 def test_what_was_tried_was_seen(looked):
     seen = {(attempt["protocol"], attempt["address"], attempt["port"]) for attempt in looked[1]["attempts"]}
-    assert {("tcp", "192.0.2.1", 443), ("udp", "192.0.2.1", 443), ("tcp", "2001:db8::1", 443)} <= seen
+    assert {("tcp", "192.0.2.1", 22), ("udp", "192.0.2.1", 443), ("udp", "2001:db8::1", 443)} <= seen
 
 
 @pytest.mark.parametrize("name", ["curl", "wget", "git", "Python urllib", "npm", "Java", "cargo", "Ruby", "Go", "Deno", "Bun"])
@@ -84,7 +84,12 @@ def test_curl_and_python_were_found(looked):
 
 def test_who_ignores_the_proxy_is_told_what_to_do(looked):
     for program in looked[1]["programs"]:
-        assert bool(program["do"]) == (program["way"] != "through the gate")
+        assert bool(program["do"]) == (program["way"] not in {"through the gate", "turned to the gate"})
+
+
+def test_who_knows_no_proxy_is_turned_to_the_gate(looked):
+    (urllib3,) = (program for program in looked[1]["programs"] if program["name"] == "Python urllib3")
+    assert (urllib3["way"], urllib3["do"]) == ("turned to the gate", "")
 
 
 def test_the_report_reads_well_at_eighty_columns(own):
@@ -115,6 +120,26 @@ def test_a_commands_requests_are_told_by_host_and_what_went_around_with_who_did(
 def test_a_command_that_comes_through_the_gate_alone_is_good(own):
     assert shutil.which("curl")
     assert doctor(own, "--", "curl", "-s", "https://api.service.test/").returncode == 0
+
+
+UNPROXIED = (
+    "env",
+    *(f"-u{name}" for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")),
+)
+
+
+def test_what_is_turned_to_the_gate_is_told_and_good_where_it_names_somebody(own):
+    for url, way in (("https://api.service.test/", "1 turned to the gate"), ("http://api.service.test/", "1 turned to the gate")):
+        ran = doctor(own, "--", *UNPROXIED, "curl", "-s", url)
+        assert (ran.returncode, way in ran.stdout) == (0, True), ran.stdout
+    ran = doctor(own, "--", *UNPROXIED, "curl", "-sk", "https://192.0.2.1/")
+    assert "named nobody: 192.0.2.1:443" in ran.stdout
+    assert ran.returncode == 1
+    ran = doctor(
+        own, "--", *UNPROXIED, "-uSSL_CERT_FILE", "-uCURL_CA_BUNDLE", "-uSSL_CERT_DIR", "curl", "-s", "https://a.service.test/"
+    )
+    assert "a.service.test  fails on trust" in ran.stdout
+    assert ran.returncode == 1
 
 
 def test_a_command_that_does_not_trust_the_gate_is_told(own):

@@ -42,6 +42,8 @@ class Report:
     findings: Findings | None = None
     came: Mapping[str, Came] | None = None
     attempts: tuple[Attempt, ...] = ()
+    nameless: tuple[str, ...] = ()
+    """Where the command connected and named nobody, so that nothing could be decided."""
     code: int | None = None
     """The exit code of the command that was asked about."""
 
@@ -52,7 +54,7 @@ class Report:
             return False
         if self.findings:
             return all(tried.held for tried in self.findings.tries)
-        return not self.attempts and not any(came.distrusted for came in (self.came or {}).values())
+        return not self.attempts and not self.nameless and not any(came.distrusted for came in (self.came or {}).values())
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -90,13 +92,15 @@ def _look_around() -> Report:
 
 def _look_at(words: Sequence[str]) -> Report:
     """One command, as `outgate run` would run it."""
-    from outgate.fence.check import observe
+    from outgate.fence.check import TURNED, observe
     from outgate.fence.plan import FencePlan
     from outgate.settings import state_folder
 
     environ = dict(os.environ)
     with ExitStack() as stack:
-        plan = FencePlan(command=tuple(words), environ=environ, cwd=Path.cwd(), home=Path.home(), hide=(state_folder(environ),))
+        plan = FencePlan(
+            command=tuple(words), environ=environ, cwd=Path.cwd(), home=Path.home(), hide=(state_folder(environ),), turned=TURNED
+        )
         built, unfenced = _built(lambda: plan)
         built = stack.enter_context(built)
         gate, child = _stand_in(stack, built, environ)
@@ -106,7 +110,7 @@ def _look_at(words: Sequence[str]) -> Report:
             built.release(words, environ=child.environ, files=child.files, cwd=Path.cwd(), standard=(0, 2, 2))
 
         code, attempts = asyncio.run(observe(built, gate, go))
-        return Report(unfenced=unfenced, came=gate.came, attempts=attempts, code=code)
+        return Report(unfenced=unfenced, came=gate.came, attempts=attempts, nameless=tuple(gate.nameless), code=code)
 
 
 def _ground(stack: ExitStack) -> Ground:
@@ -136,6 +140,8 @@ def _stand_in(stack: ExitStack, command: Command, environ: Mapping[str, str]) ->
     from outgate.fence.check import Child
     from outgate.fence.lookalike import LookAlike
     from outgate.fence.plan import without_channels
+    from outgate.net.answering import Answering
+    from outgate.net.names import Names
     from outgate.stores.shipped import shipped
 
     file = shipped("certs", "trust.yaml")
@@ -148,7 +154,7 @@ def _stand_in(stack: ExitStack, command: Command, environ: Mapping[str, str]) ->
     told = environment(trust, environ, spot)
     child = Child(environ=without_channels(told, ()) if command.fenced else told, files=files)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outgate-doctor-keys-")))
-    return LookAlike(context_for=_contexts(authority, folder)), child
+    return LookAlike(context_for=_contexts(authority, folder), names=Answering(Names())), child
 
 
 def _contexts(authority: Authority, folder: Path) -> Callable[[str], ssl.SSLContext]:
@@ -176,6 +182,7 @@ def _plain(report: Report) -> dict[str, Any]:
         plain["programs"] = [asdict(program) for program in report.findings.programs]
     else:
         plain["code"] = report.code
+        plain["nameless"] = list(report.nameless)
         plain["hosts"] = {host: asdict(came) for host, came in (report.came or {}).items()}
     plain["attempts"] = [asdict(attempt) for attempt in report.attempts]
     return plain
@@ -212,7 +219,7 @@ def _of_command(report: Report, words: Sequence[str]) -> Iterator[str]:
     yield f"{cut(clean(' '.join(words)), 40)} ended ({report.code}); nothing of it was sent on"
     rows = [(PAD + clean(host), _way(came)) for host, came in (report.came or {}).items()]
     yield from columns(rows, (44, 34)) if rows else [PAD + "no request came to the gate"]
-    if report.attempts:
+    if report.attempts or report.nameless:
         yield "went around, and was refused"
         places = (f"{a.address}:{a.port}" if a.port else a.address for a in report.attempts)
         whose = (f"{a.process or '?'} {a.pid or ''}".rstrip() for a in report.attempts)
@@ -221,9 +228,10 @@ def _of_command(report: Report, words: Sequence[str]) -> Iterator[str]:
             for a, place, who in zip(report.attempts, places, whose, strict=True)
         ]
         yield from columns(rows3, (22, 30, 24))
+        yield from (f"{PAD}named nobody: {place}" for place in dict.fromkeys(report.nameless))
 
 
 def _way(came: Came) -> str:
     if came.requests:
-        return f"{len(came.requests)} through the gate"
+        return f"{len(came.requests)} {'turned to' if came.turned else 'through'} the gate"
     return "fails on trust" if came.distrusted else "opened a tunnel, asked nothing"

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 TEST_NET, TEST_NET6 = "192.0.2.1", "2001:db8::1"
 """Addresses that are nobody's (RFC 5737, 3849): should one get out, it hurts nobody."""
 
+TURNED = (80, 443)
+"""Ports that `run` turns to the gate, unless the settings say others."""
+
 TRIES = {
     "tcp-https": f"TCP to {TEST_NET}:443",
     "tcp-ssh": f"TCP to {TEST_NET}:22",
@@ -64,6 +67,7 @@ class Way(StrEnum):
     """How a program's request came."""
 
     THROUGH = "through the gate"
+    TURNED = "turned to the gate"
     DISTRUSTS = "fails on trust"
     IGNORES = "ignores the proxy"
     SILENT = "asked nothing"
@@ -154,6 +158,7 @@ def plan_for(ground: Ground, environ: Mapping[str, str], command: Sequence[str])
         cwd=ground.scratch / "work",
         home=Path(environ.get("HOME") or "/"),
         hide=(ground.state, Path(ground.outside["hidden"])),
+        turned=TURNED,
     )
 
 
@@ -189,6 +194,8 @@ async def examine(command: Command, ground: Ground, gate: LookAlike, runtimes: S
 async def observe(command: Command, gate: LookAlike, release: Callable[[], None]) -> tuple[int, tuple[Attempt, ...]]:
     """Let any command go, serve it, and give its exit code and what it tried around the gate."""
     server = await gate.serve(command.listener.dup())
+    turned = [one.dup() for both in command.turned.values() for one in both]
+    await gate.serve_turned(turned, tuple(one.dup() for one in command.names))
     attempts: list[Attempt] = []
     try:
         release()
@@ -198,6 +205,7 @@ async def observe(command: Command, gate: LookAlike, release: Callable[[], None]
         await asyncio.gather(watching, return_exceptions=True)
     finally:
         server.close()
+        gate.close()
     attempts += command.watch.read() if command.watch else []
     return code, tuple(attempts)
 
@@ -243,7 +251,7 @@ def _programs(
 def _judged(runtime: Runtime, said: Mapping[str, Any], came: Came | None, *, went_around: bool) -> Program:
     name, version = runtime.name, str(said["version"])
     if came and came.requests:
-        return Program(name=name, version=version, way=Way.THROUGH)
+        return Program(name=name, version=version, way=Way.TURNED if came.turned else Way.THROUGH)
     if came:
         return Program(name=name, version=version, way=Way.DISTRUSTS, do=runtime.distrusts)
     if went_around:

@@ -49,6 +49,19 @@ def connect(family: int, kind: int, address: Any) -> None:
             one.recv(1)
 
 
+def answered(family: int, address: Any) -> None:
+    """The same where the gate itself takes connections: it closes one on which nothing is asked that it could decide."""
+    with socket.socket(family, socket.SOCK_STREAM) as one:
+        one.settimeout(PATIENCE)
+        one.connect(address)
+        one.sendall(b"outgate doctor\n")
+        try:
+            if one.recv(1) == b"":
+                raise ConnectionResetError(errno.ECONNRESET, "closed by the gate")
+        except TimeoutError:
+            return  # somebody listens there, and it is not the gate
+
+
 def called(result: int) -> None:
     """Raise what a C function says through errno."""
     if result < 0:
@@ -80,10 +93,10 @@ def tries(asked: dict[str, Any]) -> dict[str, str]:
     stream, datagram = socket.SOCK_STREAM, socket.SOCK_DGRAM
     v4, v6 = asked["v4"], asked["v6"]
     steps: dict[str, Callable[[], Any]] = {
-        "tcp-https": lambda: connect(socket.AF_INET, stream, (v4, 443)),
+        "tcp-https": lambda: answered(socket.AF_INET, (v4, 443)),
         "tcp-ssh": lambda: connect(socket.AF_INET, stream, (v4, 22)),
         "tcp-dns": lambda: connect(socket.AF_INET, stream, (v4, 53)),
-        "tcp-v6": lambda: connect(socket.AF_INET6, stream, (v6, 443)),
+        "tcp-v6": lambda: answered(socket.AF_INET6, (v6, 443)),
         "udp-dns": lambda: connect(socket.AF_INET, datagram, (v4, 53)),
         "udp-quic": lambda: connect(socket.AF_INET, datagram, (v4, 443)),
         "udp-v6": lambda: connect(socket.AF_INET6, datagram, (v6, 443)),

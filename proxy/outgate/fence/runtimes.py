@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-DOMAIN = "doctor.invalid"
-"""Nobody's (RFC 6761, 6.4): a resolver answers without asking further."""
+DOMAIN = "doctor.test"
+"""Nobody's (RFC 6761, 6.2): there is no such host anywhere."""
 SETTINGS = "say the proxy in its own settings"
 VARIABLES = "it reads none of certs/trust.yaml's variables for that: name the CA file to it"
 

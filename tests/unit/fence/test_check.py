@@ -21,6 +21,8 @@ WORKED, FAILED = {"code": 0, "said": "", "version": "1.2"}, {"code": 1, "said": 
     [
         (WORKED, Came(tunnels=1, requests=["GET /"]), False, Way.THROUGH, ""),
         (FAILED, Came(tunnels=1, requests=["GET /"]), False, Way.THROUGH, ""),
+        (WORKED, Came(turned=1, requests=["GET /"]), False, Way.TURNED, ""),
+        (FAILED, Came(turned=1, distrusted=1), False, Way.DISTRUSTS, "do that"),
         (FAILED, Came(tunnels=1, distrusted=1), False, Way.DISTRUSTS, "do that"),
         (FAILED, None, True, Way.IGNORES, "do this"),
         (FAILED, None, False, Way.SILENT, "no way"),
@@ -35,7 +37,7 @@ def test_a_program_is_judged_by_what_was_seen(said, came, around, way, do):
 def test_each_runtime_asks_for_a_host_of_its_own():
     hosts = [runtime.host for runtime in RUNTIMES]
     assert len(set(hosts)) == len(hosts)
-    assert all(host.endswith(".doctor.invalid") for host in hosts)
+    assert all(host.endswith(".doctor.test") for host in hosts)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
