@@ -3,12 +3,12 @@ import gzip
 import pytest
 from asked import asked
 
-from outgate.actions.action import Money
+from outgate.actions.action import Access, Money, Tier
 from outgate.actions.catalog import Catalog
 from outgate.actions.identify import identify, wants_body
 from outgate.actions.service_file import compile_catalog
 from outgate.document import parse
-from outgate.intake.request import NoBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, Request, UnreadBody, WholeBody
 
 CATALOG = compile_catalog(
     [
@@ -283,3 +283,12 @@ def test_a_body_is_wanted_where_parameters_stand_in_it():
 
 def test_an_empty_catalog_still_gives_an_action():
     assert said(one("POST https://crm.example/contacts", catalog=Catalog())) == ("http.POST", "unknown", "T2", False)
+
+
+@pytest.mark.parametrize(("host", "port", "name"), [("crm.example", 8443, "crm.tunnel"), ("other.example", 443, "http.tunnel")])
+def test_a_tunnel_that_nobody_reads_is_one_action_of_its_hosts_service(host, port, name):
+    request = Request(method="CONNECT", scheme="https", host=host, port=port, path="/", query=None, headers=(), opaque=True)
+    (action,) = identify(request, CATALOG)
+    assert (action.name, action.resource, action.access, action.tier) == (name, f"{host}:{port}", Access.UNKNOWN, Tier.T2)
+    assert action.mapped
+    assert not wants_body(request, CATALOG)

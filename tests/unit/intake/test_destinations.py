@@ -156,3 +156,14 @@ def test_a_bypass_of_everything_leaves_the_proxy_out():
 
 def test_odd_bypass_entries_say_nothing():
     assert behind(PROXY, ["10.0.0.0/8", "a b", "", "192.168.*"], Destinations()).of("api.test").route == PROXY
+
+
+def test_how_much_passes_unread_is_said_by_the_most_exact_pattern_that_says_so():
+    said = {
+        "*.pinned.test": Destination(pattern="*.pinned.test", opaque=True),
+        "a.pinned.test": Destination(pattern="a.pinned.test", opaque=True, max_bytes=100),
+        "b.pinned.test": Destination(pattern="b.pinned.test", opaque=False),
+    }
+    found = Destinations(by_pattern=said)
+    hosts = ("x.pinned.test", "a.pinned.test", "b.pinned.test", "pinned.test")
+    assert [found.unread(host) for host in hosts] == [1 << 30, 100, None, None]

@@ -142,3 +142,23 @@ def test_a_handshake_is_sent_as_one():
     sent = lines_to_send(read(plain(headers=headers)))
     assert (b"connection", b"Upgrade") in sent
     assert (b"upgrade", b"websocket") in sent
+
+
+def opaque(host=b"api.test", port=443, sni=b"api.test"):
+    tunnel = Tunnel(host=host, port=port, sni=sni)
+    return RawRequest(
+        method=b"CONNECT", scheme=b"https", authority=b"", target=b"/", version=b"", headers=(), tunnel=tunnel, opaque=True
+    )
+
+
+def test_a_tunnel_that_nobody_reads_is_to_the_one_host_that_it_names():
+    found = read(opaque(sni=b"API.test", port=8443))
+    assert isinstance(found, Request)
+    assert (found.method, found.host, found.port, found.opaque) == ("CONNECT", "api.test", 8443, True)
+
+
+@pytest.mark.parametrize("sni", [None, b"", b"evil.test", b"api.test.evil.test", b"api.test\0", b"127.0.0.1"])
+def test_a_tunnel_whose_tls_names_another_host_or_none_is_refused(sni):
+    found = read(opaque(sni=sni))
+    assert isinstance(found, Unreadable)
+    assert found.status in {400, 421}
