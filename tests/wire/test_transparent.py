@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from wire.clients import Streams, Wire
@@ -14,6 +15,8 @@ from wire.gateway import AGENT
 from outgate.intake.agents import Agent
 from outgate.intake.credentials import Agents, Enrolled
 from outgate.intake.listening import peers_of
+from outgate.mitm.hello import Hello, Unnamed, Wants
+from outgate.mitm.link import Limits
 from outgate.mitm.original import Original, original_destination
 
 EVIL = "203.0.113.66"
@@ -165,6 +168,25 @@ async def test_a_hello_in_many_pieces_is_waited_for(gateway, turned):
         assert client.getpeercert()["subjectAltName"] == (("DNS", "api.test"),)
     await gateway.stop()
     assert gateway.events("tunnel-refused") == []
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03", hello("api.test")[:60]])
+async def test_who_never_says_what_for_is_not_waited_for(make, sent):
+    gateway = await make(limits=Limits(stranger=timedelta(milliseconds=50)))
+    gateway.engine._original = lambda _sock: Original(EVIL, 443)
+    async with await Wire.to(await gateway.engine.listen("127.0.0.1", 0, AGENT, "transparent")) as client:
+        await client.send(sent)
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            assert not await client.reader.readexactly(1)
+
+
+def test_a_hello_of_as_many_records_as_bytes_is_read_once():
+    records = b"".join(b"\x16\x03\x01\x00\x01" + bytes([byte]) for byte in b"\x01\x00\xff\xff" + b"a" * 2500)
+    reading, begun = Hello(), time.process_time()
+    for end in range(1, len(records)):
+        assert isinstance(reading.server_name(bytearray(records[:end])), Wants)
+    assert time.process_time() - begun < 2  # again from the start each time, it would be a minute
+    assert reading.server_name(records + records[:6] * 300) == Unnamed("client hello too long")
 
 
 async def test_a_name_that_was_made_up_for_an_address_stands_in_the_note(gateway, turned):

@@ -33,40 +33,47 @@ class _MalformedError(Exception):
     pass
 
 
-def server_name(data: bytes) -> str | Unnamed | Wants:
-    """Read which host TLS is started for, as a canonical name (RFC 8446, section 4.1.2; RFC 6066, section 3). Never raises.
+class Hello:
+    """A ClientHello while it comes in. What was read of it is not read again: it may come byte by byte, a record each."""
 
-    OpenSSL reads the same bytes again; where it reads another name than this, the request is refused.
-    """
-    try:
-        hello = _hello(data)
-        if isinstance(hello, Wants):
-            return hello if hello.size <= LONGEST else Unnamed("client hello too long")
-        return _canonical(_name(_extensions(hello)))
-    except _MalformedError:
-        return Unnamed("malformed client hello")
+    def __init__(self) -> None:
+        self._at = 0
+        self._message = bytearray()
 
+    def server_name(self, data: bytes | bytearray) -> str | Unnamed | Wants:
+        """Read which host TLS is started for, as a canonical name (RFC 8446, section 4.1.2; RFC 6066, section 3). Never raises.
 
-def _hello(data: bytes) -> bytes | Wants:
-    """The message's body, from as many records as it takes (RFC 8446, section 5.1)."""
-    at, message = 0, b""
-    while True:
-        if len(data) < at + _HEADER:
-            return Wants(at + _HEADER)
-        size = int.from_bytes(data[at + 3 : at + _HEADER])
-        if data[at] != _HANDSHAKE or data[at + 1] != 3 or size == 0:
-            raise _MalformedError
-        end = at + _HEADER + size
-        if len(data) < end:
-            return Wants(end)
-        message += data[at + _HEADER : end]
-        if message[0] != _CLIENT_HELLO:
-            raise _MalformedError
-        if len(message) >= 4 and len(message) >= 4 + (length := int.from_bytes(message[1:4])):
-            return message[4 : 4 + length]
-        at = end
-        if at > LONGEST:
-            return Wants(at + 1)
+        `data` is all that came so far. OpenSSL reads the same bytes again; where it reads another name than this, the request
+        is refused.
+        """
+        try:
+            wants = self._wants(data)
+            if wants:
+                return Wants(wants) if wants <= LONGEST else Unnamed("client hello too long")
+            length = int.from_bytes(self._message[1:4])
+            return _canonical(_name(_extensions(bytes(self._message[4 : 4 + length]))))
+        except _MalformedError:
+            return Unnamed("malformed client hello")
+
+    def _wants(self, data: bytes | bytearray) -> int:
+        """Take the records that are whole (RFC 8446, section 5.1). 0: they have the whole message."""
+        while not self._is_whole():
+            begin = self._at + _HEADER
+            if len(data) < begin:
+                return begin
+            size = int.from_bytes(data[begin - 2 : begin])
+            if data[self._at] != _HANDSHAKE or data[self._at + 1] != 3 or size == 0:
+                raise _MalformedError
+            if len(data) < begin + size:
+                return begin + size
+            self._message += data[begin : begin + size]
+            self._at = begin + size
+            if self._message[0] != _CLIENT_HELLO:
+                raise _MalformedError
+        return 0
+
+    def _is_whole(self) -> bool:
+        return len(self._message) >= 4 and len(self._message) >= 4 + int.from_bytes(self._message[1:4])
 
 
 def _extensions(hello: bytes) -> bytes:

@@ -11,7 +11,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from outgate.intake.request import Tunnel
 from outgate.mitm.enforce import BreachError
 from outgate.mitm.heads import may_be_http
-from outgate.mitm.hello import Unnamed, Wants, server_name
+from outgate.mitm.hello import Hello, Unnamed, Wants
 from outgate.mitm.layers import Http
 from outgate.mitm.opaque import Opaque
 from outgate.mitm.tls import AgentTls
@@ -38,6 +38,7 @@ class TransparentGate(layer.Layer):
         super().__init__(context)
         self._data = bytearray()
         self._wants = 0
+        self._hello = Hello()
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         match event:
@@ -48,7 +49,7 @@ class TransparentGate(layer.Layer):
             case events.DataReceived(data=data):
                 self._data += data
                 if len(self._data) >= self._wants and wire_of(self.context).link.tunnel is not None:
-                    yield from self._look(bytes(self._data))
+                    yield from self._look()
             case _:
                 raise BreachError(f"unexpected {type(event).__name__}")
 
@@ -69,19 +70,19 @@ class TransparentGate(layer.Layer):
         called = wire_of(self.context).addon.called(original.address)
         return Tunnel(host=called.encode("ascii", "replace"), port=original.port, tls=False)
 
-    def _look(self, data: bytes) -> CommandGenerator[None]:
+    def _look(self) -> CommandGenerator[None]:
         wire = wire_of(self.context)
-        if _TLS_RECORD.match(data):
-            yield from self._greet(data)
-        elif may_be_http(data):
+        if _TLS_RECORD.match(self._data):
+            yield from self._greet()
+        elif may_be_http(data := bytes(self._data)):
             wire.link.entering = False
             yield Replace(Http(self.context, HTTPMode.transparent), data)
         else:
             wire.addon.tunnel_refused(wire.link, data)
             yield commands.CloseConnection(self.context.client)
 
-    def _greet(self, data: bytes) -> CommandGenerator[None]:
-        wire, named = wire_of(self.context), server_name(data)
+    def _greet(self) -> CommandGenerator[None]:
+        wire, named = wire_of(self.context), self._hello.server_name(self._data)
         match named:
             case Wants(size):
                 self._wants = size
@@ -95,8 +96,8 @@ class TransparentGate(layer.Layer):
                 wire.link.entering = False
                 if (most := wire.addon.unread(wire.link)) is not None:
                     wire.addon.named(wire.link, name)
-                    yield Replace(Opaque(self.context, most), data)
+                    yield Replace(Opaque(self.context, most), bytes(self._data))
                     return
                 tls = AgentTls(self.context)
                 tls.child_layer = Http(self.context, HTTPMode.transparent)
-                yield Replace(tls, data)
+                yield Replace(tls, bytes(self._data))

@@ -10,7 +10,7 @@ from mitmproxy.proxy.layers.http import HTTPMode
 
 from outgate.mitm.enforce import BreachError
 from outgate.mitm.heads import may_be_http
-from outgate.mitm.hello import Unnamed, Wants, server_name
+from outgate.mitm.hello import Hello, Unnamed, Wants
 from outgate.mitm.layers import Http
 from outgate.mitm.opaque import Opaque
 from outgate.mitm.tls import AgentTls
@@ -35,6 +35,7 @@ class TunnelGate(layer.Layer):
         super().__init__(context)
         self._data = b""
         self._wants = 3
+        self._hello = Hello()
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         wire = wire_of(self.context)
@@ -64,7 +65,7 @@ class TunnelGate(layer.Layer):
             yield Replace(tls, self._data)
             return
         wire = wire_of(self.context)
-        match server_name(self._data):
+        match self._hello.server_name(self._data):
             case Wants(size):
                 self._wants = size
             case Unnamed(why):
