@@ -37,6 +37,8 @@ _TOO_MANY = "The JSON has too many things in it."
 _PARTS = "The body is compressed in too many parts."
 _GOES_ON = "The body goes on after its compressed data."
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONG_NUMBER = re.compile(rb"[0-9]{309}")
+"""What may be past the end of a double, unless it stands in a text."""
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -52,12 +54,20 @@ def decode(content: bytes, encoding: str | None, *, limit: int = DECODED_LIMIT) 
 
     Everything is decoded, to the last member and byte: an upstream may read on where a lenient decoder stops.
     """
+    try:
+        return b"".join(decoded(content, encoding, limit=limit))
+    except UndecodableError as error:
+        return Undecodable(str(error))
+
+
+def decoded(content: bytes, encoding: str | None, *, limit: int) -> Iterator[bytes]:
+    """The same piece by piece. Raises UndecodableError, perhaps after some of it was given."""
     coding = "identity" if encoding is None else encoding.strip().lower()
     try:
-        decoded = b"".join(_bounded(_pieces(content, coding), limit))
+        yield from _bounded(_pieces(content, coding), limit)
     except (zlib.error, brotli.error, zstandard.ZstdError, ValueError) as error:
-        return Undecodable(str(error) if type(error) is _RefusedError else f"The body is not valid {coding}.")
-    return decoded
+        why = str(error) if isinstance(error, UndecodableError) else f"The body is not valid {coding}."
+        raise UndecodableError(why) from error
 
 
 def decode_head(content: bytes, encoding: str | None, *, limit: int) -> bytes:
@@ -78,7 +88,7 @@ def decode_head(content: bytes, encoding: str | None, *, limit: int) -> bytes:
     return b"".join(made)[:limit]
 
 
-class _RefusedError(ValueError):
+class UndecodableError(ValueError):
     """A sentence for the agent, on its way to an Undecodable."""
 
 
@@ -95,7 +105,7 @@ def _pieces(content: bytes, coding: str) -> Iterator[bytes]:
         case "zstd":
             return _zstd(content)
         case _:
-            raise _RefusedError("The body has a Content-Encoding that is not read here: use gzip, deflate, br, zstd or none.")
+            raise UndecodableError("The body has a Content-Encoding that is not read here: use gzip, deflate, br, zstd or none.")
 
 
 def _bounded(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
@@ -103,7 +113,7 @@ def _bounded(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
     for piece in pieces:
         total += len(piece)
         if total > limit:
-            raise _RefusedError("The body is too large once decoded.")
+            raise UndecodableError("The body is too large once decoded.")
         yield piece
 
 
@@ -114,7 +124,7 @@ def _inflate(content: bytes, *, wbits: int, members: bool) -> Iterator[bytes]:
         while rest:
             if inflater.eof:
                 if not members:
-                    raise _RefusedError(_GOES_ON)
+                    raise UndecodableError(_GOES_ON)
                 inflater, parts = zlib.decompressobj(wbits), _one_more(parts)
             yield inflater.decompress(rest, _STEP)
             rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
@@ -122,7 +132,7 @@ def _inflate(content: bytes, *, wbits: int, members: bool) -> Iterator[bytes]:
             yield piece
         fresh = False
     if not inflater.eof and not fresh:
-        raise _RefusedError(_ENDS_EARLY)
+        raise UndecodableError(_ENDS_EARLY)
 
 
 def _brotli(content: bytes) -> Iterator[bytes]:
@@ -132,7 +142,7 @@ def _brotli(content: bytes) -> Iterator[bytes]:
         while not decoder.is_finished() and (piece := decoder.process(b"", output_buffer_limit=_STEP)):
             yield piece
     if content and not decoder.is_finished():
-        raise _RefusedError(_ENDS_EARLY)
+        raise UndecodableError(_ENDS_EARLY)
 
 
 def _zstd(content: bytes) -> Iterator[bytes]:
@@ -147,12 +157,12 @@ def _zstd(content: bytes) -> Iterator[bytes]:
             rest = frame.unused_data if frame.eof else b""
         fresh = False
     if not frame.eof and not fresh:
-        raise _RefusedError(_ENDS_EARLY)
+        raise UndecodableError(_ENDS_EARLY)
 
 
 def _one_more(parts: int) -> int:
     if parts >= PARTS:
-        raise _RefusedError(_PARTS)
+        raise UndecodableError(_PARTS)
     return parts + 1
 
 
@@ -167,11 +177,11 @@ def strict_json(content: bytes) -> JsonValue | Undecodable:
     """
     try:
         text = content.decode("utf-8")
-        value: JsonValue = (_DECODER if len(content) <= JSON_THINGS else _counting()).decode(text)
+        value: JsonValue = _decoder_of(content).decode(text)
         _refuse_deep(value)
         if _SURROGATE.search(content):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except _RefusedError as error:
+    except UndecodableError as error:
         return Undecodable(str(error))
     except RecursionError:
         return Undecodable("The JSON is too deep.")
@@ -183,8 +193,12 @@ def strict_json(content: bytes) -> JsonValue | Undecodable:
 def _once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise _RefusedError("The JSON has a key twice in one object.")
+        raise UndecodableError("The JSON has a key twice in one object.")
     return made
+
+
+def _decoder_of(content: bytes) -> json.JSONDecoder:
+    return _DECODER if len(content) <= JSON_THINGS and not _LONG_NUMBER.search(content) else _counting()
 
 
 def _counting() -> json.JSONDecoder:
@@ -195,21 +209,27 @@ def _counting() -> json.JSONDecoder:
         nonlocal left
         left -= 1 + len(pairs)
         if left < 0:
-            raise _RefusedError(_TOO_MANY)
+            raise UndecodableError(_TOO_MANY)
         return _once(pairs)
 
-    return json.JSONDecoder(object_pairs_hook=counted, parse_constant=_no_constant, parse_float=_finite)
+    return json.JSONDecoder(object_pairs_hook=counted, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole)
 
 
 def _no_constant(_: str) -> NoReturn:
-    raise _RefusedError("The JSON has a number that is none.")
+    raise UndecodableError("The JSON has a number that is none.")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise _RefusedError("The JSON has a number that is too large.")
+        raise UndecodableError("The JSON has a number that is too large.")
     return number
+
+
+def _whole(text: str) -> int:
+    """One that other parsers can hold at least roughly: to them, a longer one is infinite."""
+    _finite(text)
+    return int(text)
 
 
 def _refuse_deep(value: JsonValue) -> None:
@@ -218,7 +238,7 @@ def _refuse_deep(value: JsonValue) -> None:
     for _ in range(JSON_DEPTH):
         seen += len(level)
         if seen > JSON_THINGS:
-            raise _RefusedError(_TOO_MANY)
+            raise UndecodableError(_TOO_MANY)
         inner: list[JsonValue] = []
         for held in level:
             if type(held) is dict:
@@ -228,7 +248,7 @@ def _refuse_deep(value: JsonValue) -> None:
         if not inner:
             return
         level = inner
-    raise _RefusedError("The JSON is too deep.")
+    raise UndecodableError("The JSON is too deep.")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite)
