@@ -41,9 +41,36 @@ TOGETHER = 12
 """Requests that `/together` answers when all have come; more than a pool that is capped at a handful lets through."""
 
 
+PAGE = b"""<!doctype html><title>A page</title><script>
+const said = (async () => {
+  const refused = await fetch("/x", { method: "DELETE" });
+  const socket = new WebSocket("wss://echo.test/page");
+  await new Promise((done, failed) => Object.assign(socket, { onopen: done, onerror: failed }));
+  const heard = new Promise((done) => (socket.onmessage = (message) => done(message.data)));
+  socket.send("hello");
+  const source = new EventSource("/events"), events = [];
+  await new Promise((done) => (source.onmessage = (event) => events.push(event.data) === 5 && done()));
+  source.close();
+  return {
+    protocol: performance.getEntriesByType("navigation")[0].nextHopProtocol,
+    fetched: (await (await fetch("/plain")).json()).ok,
+    refused: [refused.status, (await refused.json()).message],
+    heard: await heard,
+    events,
+  };
+})();
+const tell = async (all) => {
+  await fetch("/said", { method: "POST", body: JSON.stringify(all) });
+  await fetch("/ack/page");
+};
+said.catch(String).then(tell);
+</script>"""
+"""It says what came of it, and that it did."""
+
+
 class Downloads:
     """https://download.test: `/bytes/<blocks>` and `/events`, both waiting for `?stream=` where it is given;
-    `/ack/<stream>` for those who have one connection; `/together`; `/hang-up`; `/digest` of what is sent; `/endless`, and
+    `/ack/<stream>` for those who have one connection; `/together`; `/hang-up`; `/digest` of what is sent; `/page` for browsers; `/endless`, and
     `/freed` as soon as nobody reads that any more."""
 
     def __init__(self, acks: Acks) -> None:
@@ -57,6 +84,8 @@ class Downloads:
             return Answer(kind=vendors.SSE, body=self._acks.each(stream, events) if stream else events)
         if ask.path.startswith("/bytes/"):
             return Answer(kind="application/octet-stream", body=self._bytes(int(ask.path.removeprefix("/bytes/")), stream))
+        if ask.path == "/page":
+            return Answer(kind="text/html; charset=utf-8", body=PAGE)
         if ask.path == "/digest":
             return Answer(kind="text/plain", body=hashlib.sha256(ask.body).hexdigest().encode())
         if ask.path == "/endless":
