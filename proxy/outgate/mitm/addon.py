@@ -297,10 +297,6 @@ class Addon:
             return False
         return True
 
-    def opaque_ended(self, call: Call) -> None:
-        """Its upstream ended it, or agreed to."""
-        conclude(self._gate, call, Result.EXECUTED)
-
     def opaque_over_bound(self, call: Call) -> None:
         """More passed than may pass unread."""
         self.bounded("max_bytes")
@@ -394,6 +390,19 @@ class Addon:
     def websocket_message(self, call: Call) -> None:
         """A message passes."""
         _ = call.admitted
+
+    def conversation(self, call: Call) -> Conversation | None:
+        """Who decides on the messages of a body, one by one, if anybody does. It keeps no body of its own."""
+        admitted = call.admitted
+        return self._gate.converse(replace(admitted, request=replace(admitted.request, body=NoBody())))
+
+    def message_refused(self, call: Call, tell: str) -> Reply:
+        """A message is not passed on, and ends its call. Gives what the client gets, where it got nothing yet."""
+        admitted = call.admitted
+        done = Result.MOCKED if admitted.mocked else Result.EXECUTED
+        conclude(self._gate, call, done if call.left else Result.REFUSED, error="a message was refused")
+        said = Refusal(status=403, answer="block", kind="blocked", tell=tell, receipt=str(admitted.stamp))
+        return render(said, admitted.request)
 
     def websocket_end(self, call: Call, *, error: str = "") -> None:
         """It is over."""

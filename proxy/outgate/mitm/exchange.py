@@ -25,7 +25,8 @@ from outgate.gate import Admitted, Refused, Told
 from outgate.intake.request import NoBody, Unreadable
 from outgate.mitm import translate
 from outgate.mitm.enforce import BreachError, Failure
-from outgate.mitm.forward import Forwarding, GoOn
+from outgate.mitm.forward import GoOn
+from outgate.mitm.hearing import Hearing, Weighed
 from outgate.mitm.holding import Held
 from outgate.mitm.messages import Messages
 from outgate.mitm.pace import TOO_LARGE
@@ -42,7 +43,7 @@ _FRAMING_UNSURE: Final = frozenset({400, 408, 411, 431, 501})
 """Where one of these was the reading's word, nobody knows where the next request begins."""
 
 
-class Exchange(Forwarding):
+class Exchange(Hearing):
     """States of one exchange. The client's: head, (gather), decide, (stream), done. The upstream's: head, (hold), body, done.
 
     Nothing is sent upstream but by `_send`, which takes an open admission and no other word for it. An exception
@@ -70,6 +71,9 @@ class Exchange(Forwarding):
             return self._cut(event)
         if isinstance(event, Look | GoOn) and self._paused is not None:
             return self._over(event)  # what waits for people, or for a connection, is theirs to end
+        if isinstance(event, Look) and self.weighs:
+            self._have_patience()
+            return self._over(event)
         if isinstance(event, Look) and isinstance(self.child_layer, Messages):
             return self._look(event.now)
         if self._paused is not None and isinstance(event, RequestData):
@@ -93,8 +97,8 @@ class Exchange(Forwarding):
             if self.down is None or not self.call.complete:
                 yield from self._upstream_failed(event)
                 self._let_go()
-        elif isinstance(event, GoOn):
-            yield from self._go_on(event)
+        elif isinstance(event, GoOn | Weighed):
+            yield from self._go_on(event) if isinstance(event, GoOn) else self._weighed(event.lane)
         elif isinstance(event, Look):
             yield from self._look(event.now)
         elif not isinstance(event, events.Start):
@@ -154,6 +158,9 @@ class Exchange(Forwarding):
         admitted, way, body = call.admitted, call.way, call.body
         assert way is not None
         assert body is not None
+        if why := self._listen_to_request():
+            yield from self._answer(self.wire.addon.message_refused(call, why))
+            return
         self._again = self.request.method in {"GET", "HEAD"} and isinstance(body, NoBody)  # RFC 9110, section 9.2.2
         self.upstream, failure = yield Connect(
             (way.host, way.port), way.tls, None, way=way, again=self._again, fresh=self._asked_again
@@ -197,8 +204,10 @@ class Exchange(Forwarding):
         if isinstance(event, RequestData):
             yield from self._upload(event.data)
         elif isinstance(event, RequestEndOfMessage):
-            self.client_state = self._over
             self.call.ended = True
+            if (yield from self._waits(self._says, event)):
+                return
+            self.client_state = self._over
             yield SendHttp(event, self.upstream)
 
     def _discard(self, event: Any) -> CommandGenerator[None]:
@@ -223,7 +232,7 @@ class Exchange(Forwarding):
         response, body = translate.reply_response(reply, self.request, close=unheard or unsure)
         self.server_state = self._over
         self._answered = True
-        self.client_state = self._over if self.client_state == self._over else self._discard
+        self.client_state = self._over if self.client_state == self._over or self._said_all else self._discard
         yield SendHttp(ResponseHeaders(self.stream_id, response, end_stream=not body), self.context.client)
         if body:
             yield SendHttp(ResponseData(self.stream_id, body), self.context.client)
@@ -256,6 +265,7 @@ class Exchange(Forwarding):
             self._switching = response
             return
         self._answered = True
+        self._listen_to_answer(response)
         yield SendHttp(ResponseHeaders(self.stream_id, response, ended), self.context.client)
 
     def _hold(self, response: http.Response, *, ended: bool) -> CommandGenerator[None]:
@@ -312,7 +322,9 @@ class Exchange(Forwarding):
                 yield from self._overdue(TOO_LARGE)
                 return
             for chunk in came:
-                yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+                yield from self._give(chunk)
+        elif (yield from self._waits(self._hears, event)):
+            return
         elif isinstance(event, ResponseTrailers):
             yield from self._answer_trailers(event)
         elif self._switching is not None:
@@ -340,7 +352,7 @@ class Exchange(Forwarding):
             self._stop_forwarding()
         if unsent:
             assert self.upstream is not None
-            self.client_state = self.client_state if self.client_state == self._over else self._discard
+            self.client_state = self._over if self.client_state == self._over or self._said_all else self._discard
             yield SendHttp(RequestProtocolError(self.stream_id, "answered", ErrorCode.CANCEL), self.upstream)
         if self.client_state == self._over:
             yield DropStream(self.stream_id)

@@ -104,6 +104,8 @@ class Http(HttpLayer):
         if not isinstance(stream, Exchange):
             return True
         upstream = stream.upstream
+        if stream.held_up > limit:
+            return False
         if upstream is None or stream.up is not None:
             return stream.queued <= limit
         if upstream.http2 is not None:
@@ -130,7 +132,7 @@ class Http(HttpLayer):
 
     def _answer_went_on(self, stream_id: int) -> bool:
         stream = self.streams.get(stream_id)
-        if isinstance(stream, Exchange) and stream.down is not None:
+        if isinstance(stream, Exchange) and (stream.down is not None or stream.held_down > self.wire.limits.unsent):
             return False
         return self._agent is None or self._agent.unsent(stream_id) <= self.wire.limits.unsent
 
@@ -267,6 +269,8 @@ class Http(HttpLayer):
     def _drop(self, stream_id: int) -> None:
         stream = self.streams.pop(stream_id, None)
         self.wire.link.holds(len(self.streams))
+        if isinstance(stream, Exchange):
+            stream.unheard()
         if not isinstance(stream, Exchange) or stream.upstream is None:
             return
         if stream.upstream in self._uses:
