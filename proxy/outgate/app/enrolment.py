@@ -15,7 +15,7 @@ from outgate.app.record import operator, record
 from outgate.errors import ConfigError, EvidenceError, Problem, UnavailableError
 from outgate.intake.agents import AGENT_ID
 from outgate.intake.credentials import TOKEN_BYTES, new_token, token_digest
-from outgate.intake.listening import Listener, listener_of
+from outgate.intake.listening import Listener, listener_of, proxy_url
 from outgate.stores.agent_files import TRUST, TRUSTED, change, load_agents
 
 if TYPE_CHECKING:
@@ -49,15 +49,14 @@ class Written:
     @property
     def proxy(self) -> str:
         """What the agent's HTTPS_PROXY is."""
-        credentials = f"{quote(self.name, safe='')}:{self.token}@" if self.token else ""
-        return f"http://{credentials}{self.at}"
+        return proxy_url(self.at, f"{quote(self.name, safe='')}:{self.token}" if self.token else "")
 
 
 def place(config: Path | None = None) -> Place:
     """As the settings say. Raises ConfigError."""
     environ = dict(os.environ)
     settings = settings_files.load(config, environ)
-    shared = tuple(one for one in settings.listen if not one.agent)
+    shared = tuple(one for one in settings.listen if one.takes_credentials)
     return Place(
         file=settings.agents_file(environ),
         state=settings_files.state_folder(environ).absolute(),

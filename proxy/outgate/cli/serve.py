@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outgate.intake.listening import proxy_url
+
 if TYPE_CHECKING:
     from outgate.app.serve import ServeReport, Serving
 
@@ -61,10 +63,10 @@ def opening_lines(serving: Serving, does: str) -> Iterator[str]:
         yield f"  {'SHA-256':<22} {serving.ca[32:]}"
     else:
         yield "  CA                     made at the first start"
-    shared = next((one for one in serving.listeners if not one.agent), None)
+    shared = next((one for one in serving.listeners if one.takes_credentials), None)
     if shared is not None:
         yield "An agent is given these, and a token by outgate agent add NAME:"
-        yield f"  HTTPS_PROXY=http://NAME:TOKEN@{shared.reached('HOST')}   HTTP_PROXY the same"
+        yield f"  HTTPS_PROXY={proxy_url(shared.reached('HOST'), 'NAME:TOKEN')}   HTTP_PROXY the same"
         yield "  and what it trusts: outgate ca export --out outgate-ca.pem"
     yield from _warnings(serving)
 

@@ -50,8 +50,16 @@ class Listener:
         return ip_address(self.host).is_loopback
 
     def reached(self, name: str) -> str:
-        """How others write it: by this machine's name where it listens on all of its addresses."""
+        """How others write it: by this machine's name where it listens on all of its addresses, or by one that it vouches for."""
+        if self.secured is not None and not self.secured.cert:
+            first = self.secured.names[0]
+            return f"{self._prefix}{f'[{first}]' if ':' in first else first}:{self.port}"
         return f"{self._prefix}{name}:{self.port}" if ip_address(self.host).is_unspecified else str(self)
+
+    @property
+    def takes_credentials(self) -> bool:
+        """Whether agents can show a name and a token there."""
+        return not self.agent and self.scheme != "transparent"
 
     def __str__(self) -> str:
         return self._prefix + self.place
@@ -64,6 +72,13 @@ class Listener:
     @property
     def _prefix(self) -> str:
         return "" if self.scheme == "http" else f"{self.scheme}://"
+
+
+def proxy_url(reached: str, credentials: str = "") -> str:
+    """Write what an agent's HTTPS_PROXY is, of how a listener is reached. By SOCKS it hands on names, not addresses."""
+    spoken, _, place = reached.rpartition("://")
+    scheme = {"": "http", "socks5": "socks5h"}.get(spoken, spoken)
+    return f"{scheme}://{credentials}@{place}" if credentials else f"{scheme}://{place}"
 
 
 def listener_of(text: str, agent: str = "") -> Listener:

@@ -181,7 +181,7 @@ class Opaque(layer.Layer):
 
     def _upstream_ended(self) -> CommandGenerator[None]:
         if not self._over:
-            self._wire.addon.opaque_ended(self._admitted())
+            self._wire.addon.response(self._admitted())
             yield from self._close(b"")
 
     # the end

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from outgate.intake.listening import Listener, listener_of, peers_of
+from outgate.intake.listening import Listener, Secured, listener_of, peers_of, proxy_url
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,34 @@ def test_a_listener_may_be_one_agents_own():
 def test_a_listener_on_all_addresses_is_reached_by_its_machines_name():
     assert listener_of("0.0.0.0:3128").reached("gate") == listener_of("[::]:3128").reached("gate") == "gate:3128"
     assert listener_of("[::1]:3128").reached("gate") == "[::1]:3128"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("gate.example", "gate.example"), ("::1", "[::1]")])
+def test_one_that_speaks_tls_is_reached_by_a_name_that_it_vouches_for(name, shown):
+    listener = Listener(host="0.0.0.0", port=1, scheme="https", secured=Secured(names=(name, "10.0.0.1")))
+    assert listener.reached("here") == f"https://{shown}:1"
+
+
+@pytest.mark.parametrize(
+    ("reached", "url"),
+    [
+        ("h:1", "http://n:t@h:1"),
+        ("https://h:1", "https://n:t@h:1"),
+        ("socks5://h:1", "socks5h://n:t@h:1"),
+        ("[::1]:1", "http://n:t@[::1]:1"),
+    ],
+)
+def test_what_agents_are_pointed_at_says_how_to_speak(reached, url):
+    assert proxy_url(reached, "n:t") == url
+    assert proxy_url(reached) == url.replace("n:t@", "")
+
+
+def test_where_one_agent_comes_in_or_nobody_is_asked_there_is_nothing_to_show():
+    taking = [
+        listener_of(text).takes_credentials for text in ("127.0.0.1:1", "socks5://127.0.0.1:1", "transparent://127.0.0.1:1")
+    ]
+    assert taking == [True, True, False]
+    assert not listener_of("127.0.0.1:1", "mailer").takes_credentials
 
 
 def test_peers_are_an_address_or_a_block():
