@@ -117,7 +117,8 @@ async def run(case: Case, gateway: Gateway) -> None:
     if case.upstream_says is not None:
         upstream.answers["/a"] = _saying(bytes_of(case.upstream_says))
     asked = _watched(case, gateway)
-    got = await (_h2(case, gateway) if case.by == "h2" else _h1(case, gateway))
+    ways = {"h2": _h2, "socks": _socks}
+    got = await ways.get(case.by, _h1)(case, gateway)
     await gateway.stop()
     assert evil.accepted == 0, "somebody else was contacted"
     _look_at_upstream(case, upstream)
@@ -171,6 +172,16 @@ async def _h1(case: Case, gateway: Gateway) -> list[bytes]:
         if closes:
             assert await client.rest() == b"", "more was answered than was asked"
     return bodies
+
+
+async def _socks(case: Case, gateway: Gateway) -> list[bytes]:
+    """All the bytes at once, to a SOCKS listener of the agent's own: exactly these come back, and it is over."""
+    gateway.port = await gateway.engine.listen("127.0.0.1", 0, AGENT, "socks5")
+    async with await Wire.to(gateway.port) as client:
+        await client.send(request_bytes(case) + bytes_of(case.after))
+        said = await client.rest()
+    assert said == bytes_of((case.client_sees or {}).get("body", ""))
+    return []
 
 
 async def _connected(case: Case, gateway: Gateway) -> Wire:
