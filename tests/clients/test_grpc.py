@@ -69,10 +69,6 @@ def test_a_refused_call_says_why_whatever_its_kind_and_its_channel_goes_on(gate:
     assert services.lines() == ["POST grpc.test/acme.v1.Talk/Say"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="where a rule reads data, a stream of messages is taken for one body and awaited whole: who waits for an answer to the first waits for ever",
-)
 def test_where_data_is_read_a_conversation_goes_on_message_by_message(gate: Gate):
     rule = "{id: no-secrets, match: {data: secret}, effect: block}"
     assert said(gate, "chat_soon", rules=(rule,)) == {"chat_soon": ["you said 0"]}

@@ -264,8 +264,10 @@ class Exchange(Hearing):
         if response.status_code == 101:
             self._switching = response
             return
+        if not ended and (why := self._listen_to_answer(response)):
+            yield from self._stop(why)
+            return
         self._answered = True
-        self._listen_to_answer(response)
         yield SendHttp(ResponseHeaders(self.stream_id, response, ended), self.context.client)
 
     def _hold(self, response: http.Response, *, ended: bool) -> CommandGenerator[None]:

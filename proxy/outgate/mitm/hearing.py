@@ -122,7 +122,7 @@ class Hearing(Forwarding):
         self._says = Lane(cutter=grpc.Frames(coding, self.wire.limits.message), sends=True, heard=heard)
         return ""
 
-    def _listen_to_answer(self, response: http.Response) -> None:
+    def _listen_to_answer(self, response: http.Response) -> str:
         """The same of an answer, by what its head says that it is."""
         kind, most = response.headers.get("content-type", ""), self.wire.limits.message
         if grpc.speaks(kind):
@@ -130,14 +130,15 @@ class Hearing(Forwarding):
         elif sse.speaks(kind):
             cutter = sse.Events(most)
         else:
-            return
+            return ""
         conversation = self._conversation or self.wire.addon.conversation(self.call)
         if conversation is None:
-            return
+            return ""
         if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
             cutter.broken = _ENCODED
         self._conversation = conversation
-        self._hears = Lane(cutter=cutter, sends=False, heard=partial(_is_heard, conversation, both=True))
+        self._hears = lane = Lane(cutter=cutter, sends=False, heard=partial(_is_heard, conversation, both=True))
+        return cutter.broken if lane.heard() else ""
 
     # what goes through
 
