@@ -75,5 +75,5 @@ def same(way: WayIn, *, but: frozenset[str] = frozenset()) -> dict[str, Any]:
             name: value for name, value in found.items() if name.startswith("test_") and callable(value) and name not in but
         }
         fixtures |= {name: value for name, value in found.items() if type(value).__name__ == "FixtureFunctionDefinition"}
-    assert len(tests) > 50
+    assert len(tests) > 40
     return {**fixtures, **tests, "make": make, "gateway": gateway}
