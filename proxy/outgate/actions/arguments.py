@@ -7,7 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Money
-from outgate.intake.bodies import Undecodable, decode, form, strict_json
+from outgate.intake.bodies import Undecodable, form, strict_json
+from outgate.intake.codings import codings_of, plain
+from outgate.intake.media import media_of
+from outgate.intake.multipart import FORM, fields_of
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from outgate.actions.action import Param as Value
     from outgate.actions.catalog import Param, Place, Source
     from outgate.intake.bodies import JsonValue
+    from outgate.intake.multipart import Fields
     from outgate.intake.request import Request
 
 NO_CURRENCY = "X" * 3
@@ -37,6 +41,7 @@ class Unclear(Enum):
 
 UNCLEAR = Unclear.UNCLEAR
 _NO_KIND: JsonValue = {}
+_URLENCODED = "application/x-www-form-urlencoded"
 
 
 class Arguments:
@@ -47,7 +52,7 @@ class Arguments:
         self._request = request
         self._is_json = json or is_json(request)
         self._query: tuple[tuple[str, str], ...] | Undecodable | None = None
-        self._form: tuple[tuple[str, str], ...] | Undecodable | None = None
+        self._form: Fields | Undecodable | None = None
         self._json: tuple[JsonValue] | Undecodable | None = None
 
     @property
@@ -62,15 +67,10 @@ class Arguments:
             self._json = value if isinstance(value, Undecodable) else (value,)
         return self._json if isinstance(self._json, Undecodable) else self._json[0]
 
-    def form(self) -> tuple[tuple[str, str], ...] | Undecodable:
+    def form(self) -> Fields | Undecodable:
         """Give the fields of the form body."""
         if self._form is None:
-            content = self._content()
-            self._form = content if isinstance(content, Undecodable) else form(content.decode("latin-1"))
-            if content and media_type(self._request) != "application/x-www-form-urlencoded":
-                self._form = Undecodable("The body is not a form by its Content-Type.")
-            elif content and is_coded(self._request):
-                self._form = Undecodable("The form is compressed: a server that does not expect that reads other fields.")
+            self._form = self._read_form()
         return self._form
 
     def query(self) -> tuple[tuple[str, str], ...] | Undecodable:
@@ -113,6 +113,16 @@ class Arguments:
         elif place in {"form", "args"}:
             yield self.form()
 
+    def _read_form(self) -> Fields | Undecodable:
+        content, media = self._content(), media_of(self._request.headers)
+        if isinstance(content, Undecodable) or not content:
+            return content or ()
+        if media is None or not media.is_utf8 or media.kind not in {_URLENCODED, FORM}:
+            return Undecodable("The body is not a form by its Content-Type.")
+        if is_coded(self._request):
+            return Undecodable("The form is compressed: a server that does not expect that reads other fields.")
+        return form(content.decode("latin-1")) if media.kind == _URLENCODED else fields_of(media, content)
+
     def _read_json(self) -> JsonValue | Undecodable:
         content = self._content()
         if isinstance(content, Undecodable) or not content:
@@ -131,32 +141,20 @@ class Arguments:
     def _content(self) -> bytes | Undecodable:
         match self._request.body:
             case WholeBody(content):
-                return content_of(self._request, content)
+                return plain(self._request.headers, content)
             case NoBody() | SpooledBody() | UnreadBody():
                 return b""
 
 
-def content_of(request: Request, content: bytes) -> bytes | Undecodable:
-    """Undo the content coding that a request declares."""
-    codings = [value for name, value in request.headers if name == "content-encoding"]
-    if len(codings) > 1:
-        return Undecodable("The body has more than one Content-Encoding.")
-    return decode(content, codings[0] if codings else None)
-
-
 def is_coded(request: Request) -> bool:
     """Whether a request declares a content coding. Many servers don't look, and read the body as it stands."""
-    return any(name == "content-encoding" and value.lower() not in {"", "identity"} for name, value in request.headers)
+    return bool(codings_of(request.headers))
 
 
 def media_type(request: Request) -> str:
     """Give the media type without parameters; empty where there is none, or one that says another charset than UTF-8."""
-    found = [value for name, value in request.headers if name == "content-type"]
-    if len(found) != 1:
-        return ""
-    kind, _, rest = found[0].lower().partition(";")
-    charset = rest.replace(" ", "").partition("charset=")[2].partition(";")[0].strip('"')
-    return kind.strip() if charset in {"", "utf-8", "utf8"} else ""
+    media = media_of(request.headers)
+    return media.kind if media is not None and media.is_utf8 else ""
 
 
 def is_json(request: Request) -> bool:
@@ -180,12 +178,12 @@ def read_param(param: Param, arguments: Arguments) -> Value | Unclear | None:
     return _money(value, param, arguments) if param.kind == "money" else _TYPED[param.kind](value)
 
 
-def _named(pairs: tuple[tuple[str, str], ...] | Undecodable, path: tuple[str, ...]) -> list[JsonValue]:
-    """Find a field, written `a[b][c]` where the path is longer, as Rails and Stripe do."""
+def _named(pairs: Fields | Undecodable, path: tuple[str, ...]) -> list[JsonValue]:
+    """Find a field, written `a[b][c]` where the path is longer, as Rails and Stripe do. A file is of no kind."""
     if isinstance(pairs, Undecodable):
         return []
     name = path[0] + "".join(f"[{step}]" for step in path[1:])
-    return [value for key, value in pairs if key == name]
+    return [_NO_KIND if value is None else value for key, value in pairs if key == name]
 
 
 def _walked(value: JsonValue | Undecodable, path: tuple[str, ...]) -> list[JsonValue]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from outgate.actions.protocols import git
 from outgate.approvals.volatile import lasting
 from outgate.digest import canonical_ascii_keys, sha256
+from outgate.intake.multipart import parts_of
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 TYPE = "outgate/request/v1alpha"
 
 _BOUNDARY = re.compile(r"""boundary=(?:([0-9A-Za-z'+_.-]{8,70})|"([0-9A-Za-z'()+_,./:=?-]{8,70})")(?=;|$)""", re.IGNORECASE)
-_MOST_PARTS = 1000
 _PUSH = "application/x-git-receive-pack-request"
 
 
@@ -79,26 +79,14 @@ def _without_program(said: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 
 def _parts(request: Request, content: bytes) -> list[bytes] | None:
-    """The parts of a body that has exactly one reading as multipart (RFC 2046, section 5.1.1); None for any other.
-
-    The boundary stands nowhere but in delimiters: else a lenient server would find other parts behind another boundary.
-    """
+    """The parts of a body that has exactly one reading as multipart; None for any other."""
     kinds = [value for name, value in request.headers if name in {"content-type", "content-encoding"}]
     if len(kinds) != 1 or not kinds[0].lower().startswith("multipart/"):
         return None
     found = _BOUNDARY.search(kinds[0])
     if found is None or "boundary" in (kinds[0][: found.start()] + kinds[0][found.end() :]).lower():
         return None
-    boundary = (found[1] or found[2]).encode()
-    opening, between, closing = (b"--%s\r\n", b"\r\n--%s\r\n", b"\r\n--%s--")
-    first, last = opening % boundary, closing % boundary
-    if content.count(boundary) > _MOST_PARTS:
-        return None
-    inner = content.removesuffix(b"\r\n")
-    if len(inner) < len(first) + len(last) or not (inner.startswith(first) and inner.endswith(last)):
-        return None
-    parts = inner[len(first) : -len(last)].split(between % boundary)
-    return parts if content.count(boundary) == len(parts) + 1 else None
+    return parts_of(content, (found[1] or found[2]).encode())
 
 
 def _without_boundary(value: str) -> str:

@@ -8,7 +8,9 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from outgate.intake.bodies import Undecodable, decode
+from outgate.intake.bodies import DECODED_LIMIT, UndecodableError
+from outgate.intake.codings import codings_of, pieces
+from outgate.intake.media import media_of
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ SHORTEST = 20
 """No pattern is shorter (an AWS key id is as short), so shorter words are passed over."""
 LONGEST = 1024
 """No pattern is longer. Longer runs are pictures and the like."""
+SEARCHED = 256 * 2**20
+"""Bytes of a body, decoded, that are looked into; beyond that it is unreadable."""
+WINDOW = DECODED_LIMIT
+"""Bytes that are looked into at once."""
+_OVERLAP = 64 * 1024
 DECODED_BASE64 = 4 * 2**20
 """Bytes of base64 in one request that are undone and looked into."""
 
@@ -196,12 +203,55 @@ def _body_classes(request: Request) -> Iterator[str]:
         case SpooledBody() | UnreadBody():
             yield UNREADABLE
         case WholeBody(content):
-            codings = [value for name, value in request.headers if name == "content-encoding"]
-            plain = decode(content, codings[0] if codings else None) if len(codings) < 2 else Undecodable("")
-            if isinstance(plain, Undecodable):
-                yield UNREADABLE
-            elif secrets_in(plain) or (plain != content and secrets_in(content)):
-                yield SECRET
+            yield from _in_body(request.headers, content)
+
+
+def _in_body(headers: tuple[tuple[str, str], ...], content: bytes) -> Iterator[str]:
+    """Look into a body as it is meant, and, for who does not undo its coding, as it stands."""
+    media = media_of(headers)
+    if media is not None and not media.is_like_ascii:
+        yield UNREADABLE
+    parts = media is not None and media.kind.startswith("multipart/")
+    try:
+        found = any(_holds_secret(window, parts=parts) for window in windows(pieces(headers, content, limit=SEARCHED)))
+    except UndecodableError:
+        yield UNREADABLE
+    else:
+        if found or (codings_of(headers) and any(map(secrets_in, windows(iter((content,)))))):
+            yield SECRET
+
+
+def _holds_secret(content: bytes, *, parts: bool) -> bool:
+    """`parts`: it is multipart, of which each part may have been encoded by itself (RFC 2045, section 6)."""
+    return bool(secrets_in(content) or (parts and b"=" in content and secrets_in(binascii.a2b_qp(content))))
+
+
+def windows(content: Iterator[bytes]) -> Iterator[bytes]:
+    """Cut what is too much to be looked into at once. Each begins so far before the end of the last that nothing is cut up."""
+    held: list[bytes] = []
+    size = 0
+    for piece in content:
+        for at in range(0, len(piece), WINDOW):
+            part = piece if len(piece) <= WINDOW else piece[at : at + WINDOW]
+            if size + len(part) > WINDOW and held:
+                window = b"".join(held)
+                yield window
+                held = [window[_resume(window) :]]
+                size = len(held[0])
+            held.append(part)
+            size += len(part)
+    yield b"".join(held)
+
+
+def _resume(window: bytes) -> int:
+    """Where the next one begins: between two words, or, in a run of base64 that is longer than that, after whole fours of it."""
+    latest = max(0, len(window) - _OVERLAP)
+    earliest = max(0, latest - _OVERLAP)
+    space = window[earliest:latest].translate(_WORD).rfind(b" ")
+    if space >= 0:
+        return earliest + space + 1
+    run = window[:latest].translate(_WORD).rfind(b" ") + 1
+    return latest - (latest - run) % 4
 
 
 def _outside(request: Request, auth: Auth | None) -> Iterator[bytes]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from outgate.inspect.rows import rows_in
 from outgate.inspect.secrets import SECRET, secrets_in
-from outgate.intake.bodies import Undecodable, decode
+from outgate.intake.bodies import Undecodable
+from outgate.intake.codings import plain
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.facts import Answered
 
@@ -32,11 +33,11 @@ def answered_of(status: int, headers: Iterable[tuple[str, str]], body: Body) -> 
         case SpooledBody() | UnreadBody():
             return Answered(status=status)
         case WholeBody(content):
-            said = dict(headers)
-            decoded = decode(content, said.get("content-encoding"))
+            said = tuple(headers)
+            decoded = plain(said, content)
             if isinstance(decoded, Undecodable):
                 return Answered(status=status)
-            return _looked_into(status, said.get("content-type", ""), decoded)
+            return _looked_into(status, dict(said).get("content-type", ""), decoded)
 
 
 def _looked_into(status: int, content_type: str, content: bytes) -> Answered:

@@ -10,10 +10,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from outgate.errors import UnavailableError
-from outgate.intake.bodies import Undecodable, decode
+from outgate.intake.bodies import Undecodable
+from outgate.intake.codings import codings_of, plain
 from outgate.intake.request import SpooledBody, WholeBody
 from outgate.worker.process import Worker
-from outgate.worker.tasks import Identify, Name, Review, Search, body_of, coding_of, done, size_of
+from outgate.worker.tasks import Identify, Name, Review, Search, body_of, done, headers_of, size_of
 
 if TYPE_CHECKING:
     from outgate.actions.action import Action
@@ -174,10 +175,10 @@ def is_small(task: Task) -> bool:
     size = size_of(body)
     if size is None or size > SMALL:
         return False
-    coding = coding_of(task) if size else None
-    if coding is None or coding.lower() in {"", "identity"}:
+    headers = headers_of(task) if size else ()
+    if not codings_of(headers):
         return True
-    return isinstance(body, WholeBody) and not isinstance(decode(body.content, coding, limit=SMALL), Undecodable)
+    return isinstance(body, WholeBody) and not isinstance(plain(headers, body.content, limit=SMALL), Undecodable)
 
 
 def _opened(body: Body) -> int | None:

@@ -82,12 +82,8 @@ def body_of(task: Task) -> Body:
             return body
 
 
-def coding_of(task: Task) -> str | None:
-    """The content coding that its body is said to have, as far as that matters here."""
-    return next((value for name, value in _headers(task) if name == "content-encoding"), None)
-
-
-def _headers(task: Task) -> tuple[tuple[str, str], ...]:
+def headers_of(task: Task) -> tuple[tuple[str, str], ...]:
+    """What is said of its body."""
     match task:
         case Identify(request=request) | Name(request=request):
             return request.headers

@@ -7,7 +7,9 @@ import pytest
 from asked import asked
 
 from outgate.actions.catalog import CREDENTIALS
+from outgate.inspect import secrets
 from outgate.inspect.secrets import LONGEST, NAMES, SHORTEST, classes_of, secrets_in
+from outgate.intake.bodies import DECODED_LIMIT
 from outgate.intake.request import UnreadBody, WholeBody
 from outgate.stores.catalog_files import load_catalog
 
@@ -271,3 +273,100 @@ def test_what_a_service_file_may_name_is_what_is_told_apart():
 @pytest.mark.parametrize(("name", "token"), TOKENS, ids=IDS)
 def test_no_token_is_shorter_than_what_is_looked_at(name, token):
     assert len(token) >= SHORTEST
+
+
+# what is looked into piece by piece
+
+TOKEN = b"ghp" + b"_" + b"Ab3" * 12
+
+
+def body_of(content, **headers):
+    said = {name.replace("_", "-"): value for name, value in headers.items()}
+    return asked("POST https://x.test/up", body=WholeBody(content), headers=said)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Windows so small that many are tried."""
+    monkeypatch.setattr(secrets, "WINDOW", 4096)
+    monkeypatch.setattr(secrets, "_OVERLAP", 1024)
+
+
+def test_what_fits_is_one_window_and_is_not_copied():
+    content = b"x" * secrets.WINDOW
+    (window,) = secrets.windows(iter((content,)))
+    assert window is content
+
+
+@pytest.mark.parametrize("step", [1, 7, 1024, 4096, 100_000])
+def test_windows_have_everything_and_no_more_than_they_may(small, step):
+    content = b" ".join(b"%d" % number for number in range(4000))
+    found = list(secrets.windows(content[at : at + step] for at in range(0, len(content), step)))
+    assert all(len(window) <= 4096 + 2 * 1024 for window in found)
+    end = 0
+    for window in found:
+        start = content.find(window, max(0, end - 2 * 1024))
+        assert 0 <= start <= max(0, end - 1024)
+        end = start + len(window)
+    assert end == len(content)
+
+
+@pytest.mark.parametrize("filler", [b"a b ", b"x", b"%41", b"\n"])
+def test_a_secret_is_found_wherever_it_stands(small, filler):
+    for at in range(3900, 4300, 3):
+        content = (filler * 20_000)[:at] + b" " + TOKEN + b" " + (filler * 20_000)[: 9000 - at]
+        assert classes_of(body_of(content), CATALOG) == {"secret"}, at
+
+
+def test_also_in_base64_that_goes_over_many_windows(small):
+    for before in range(2900, 3300, 7):
+        run = base64.b64encode(b"." * before + TOKEN + b"." * 6000)
+        for shift in range(4):
+            assert classes_of(body_of(b'{"a":"' + b" " * shift + run + b'"}'), CATALOG) == {"secret"}, (before, shift)
+
+
+def test_what_is_too_much_is_unreadable(monkeypatch):
+    monkeypatch.setattr(secrets, "SEARCHED", 10_000)
+    packed = gzip.compress(b"x" * 10_001)
+    assert classes_of(body_of(packed, content_encoding="gzip"), CATALOG) == {"unreadable"}
+
+
+def test_more_than_is_parsed_is_still_looked_into():
+    content = b"word " * (4 * 2**20) + TOKEN
+    assert len(content) > DECODED_LIMIT
+    assert classes_of(body_of(content), CATALOG) == {"secret"}
+    assert classes_of(body_of(gzip.compress(content, 1), content_encoding="gzip"), CATALOG) == {"secret"}
+
+
+def test_what_s3_is_sent_in_chunks_is_looked_into_as_it_is_meant():
+    middle = len(TOKEN) // 2
+    content = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (middle, TOKEN[:middle], len(TOKEN) - middle, TOKEN[middle:])
+    said = {"content_encoding": "aws-chunked", "x_amz_decoded_content_length": str(len(TOKEN))}
+    assert classes_of(body_of(content, **said), CATALOG) == {"secret"}
+    assert classes_of(body_of(content, content_encoding="aws-chunked"), CATALOG) == {"unreadable"}
+    assert (
+        classes_of(body_of(b"%x\r\n%s\r\n0\r\n\r\n" % (2, b"ok"), **said | {"x_amz_decoded_content_length": "2"}), CATALOG)
+        == set()
+    )
+
+
+def test_a_trailer_is_looked_into_as_well():
+    content = b"2\r\nok\r\n0\r\nx-amz-meta:" + TOKEN + b"\r\n\r\n"
+    assert classes_of(body_of(content, content_encoding="aws-chunked", x_amz_decoded_content_length="2"), CATALOG) == {"secret"}
+
+
+def test_a_part_that_was_encoded_by_itself_is_undone():
+    part = b'--xxxxxxxx\r\nContent-Disposition: form-data; name="f"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n%s\r\n--xxxxxxxx--'
+    cut = TOKEN[:9] + b"=\r\n" + TOKEN[9:]
+    assert classes_of(body_of(part % cut, content_type="multipart/form-data; boundary=xxxxxxxx"), CATALOG) == {"secret"}
+    assert classes_of(body_of(part % TOKEN.replace(b"_", b"=5F"), content_type="multipart/mixed"), CATALOG) == {"secret"}
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "cp037", "utf-16", "iso-2022-kr", "rot13"])
+def test_text_in_which_ascii_is_not_ascii_is_unreadable(charset):
+    assert "unreadable" in classes_of(body_of(b"text", content_type=f"text/plain; charset={charset}"), CATALOG)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "US-ASCII", "iso-8859-1", "windows-1252"])
+def test_text_in_which_it_is_is_not(charset):
+    assert classes_of(body_of(b"text", content_type=f"text/plain; charset={charset}"), CATALOG) == set()

@@ -11,7 +11,7 @@ from outgate.errors import UnavailableError
 from outgate.inspect.examine import examine
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.answered import answered_of
-from outgate.worker.tasks import Identify, Name, Review, Search, body_of, coding_of, done, made_whole, size_of
+from outgate.worker.tasks import Identify, Name, Review, Search, body_of, done, headers_of, made_whole, size_of
 
 CONTENT = b'{"charge": "ch_1"}'
 REQUEST = asked("POST https://api.stripe.com/v1/refunds", headers={"content-encoding": "gzip"}, body=WholeBody(CONTENT))
@@ -30,7 +30,11 @@ def test_each_is_done_by_the_core():
 def test_what_must_be_read_for_each():
     assert body_of(Identify(request=REQUEST, data=True)) == body_of(Name(agent="a", request=REQUEST)) == WholeBody(CONTENT)
     assert (body_of(Search(content=b"x")), body_of(ANSWER)) == (WholeBody(b"x"), SPOOLED)
-    assert [coding_of(task) for task in (Name(agent="a", request=REQUEST), Search(content=b"x"), ANSWER)] == ["gzip", None, "br"]
+    assert [headers_of(task) for task in (Name(agent="a", request=REQUEST), Search(content=b"x"), ANSWER)] == [
+        REQUEST.headers,
+        (),
+        ANSWER.headers,
+    ]
     assert [size_of(body) for body in (NoBody(), WholeBody(b"x"), UnreadBody(head=b"xy"), SPOOLED)] == [0, 1, 2, None]
 
 
