@@ -27,6 +27,11 @@ POLICY = """
       - {{id: long, phase: stream, when: message.sent && message.size == 2000, effect: escalate, to: ops}}
       - {{id: quiet, phase: stream, when: '!message.sent && message.size == 7', effect: block, tell: "It says too much."}}
 """
+OPEN = """
+    outgate: policy/v1alpha
+    policy: open
+    otherwise: allow
+"""
 HEAD = [("content-type", "application/grpc"), ("te", "trailers")]
 FINE = gzip.compress(b"fine", mtime=0)
 OK = [("grpc-status", "0")]
@@ -243,6 +248,25 @@ async def test_a_call_that_may_need_a_whole_request_to_be_signed_ends_its_side_f
         answer = await client.answer(await call(client, "/say", b"hello", end=True))
         assert dict(answer.headers)["grpc-status"] == "7"
     assert upstream.seen == []
+
+
+async def test_a_policy_that_is_adopted_in_the_middle_of_a_call_holds_from_the_next_message_on(make):
+    gateway = await make(people=people(ALICE), policy_text=OPEN)
+    upstream = await gateway.upstream(alpn=("h2",))
+    upstream.answers["/echo"] = echo
+    upstream.early.add("/echo")
+    async with await gateway.h2() as client:
+        stream, secret = await call(client, "/echo", KEY), framed(b"x" + KEY)
+        assert await body_of(client, stream, len(framed(KEY))) == [KEY]
+        await client.data(stream, secret[:9])
+        await upstream.until(lambda u: bytes(u.seen[0].body) == framed(KEY) + secret[:9])
+        gateway.gate.adopt(gateway.ground(POLICY.format(mode="enforce")))
+        await client.data(stream, secret[9:] + framed(b"fine"))
+        assert await body_of(client, stream, len(framed(KEY) + secret + framed(b"fine"))) == [KEY, b"x" + KEY, b"fine"]
+        await client.data(stream, framed(KEY) + framed(b"four"))
+        answer = await client.answer(stream)
+        assert (messages(answer.body), answer.trailers) == ([KEY, b"x" + KEY, b"fine"], REFUSED)
+    assert messages(upstream.seen[0].body) == [KEY, b"x" + KEY, b"fine"]
 
 
 # events

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from outgate.mitm.enforce import Call
 
 REFUSED: Final = "a message was refused"
+_KIND: Final = b"content-type"
+_NAME: Final = len(_KIND)
 _IN_A_FILE: Final = "This call is too large for its messages to be decided one by one, so it was not sent."
 _ENCODED: Final = "What is sent is compressed as a whole, so that its messages can't be read."
 
@@ -124,12 +126,8 @@ class Hearing(Forwarding):
 
     def _listen_to_answer(self, response: http.Response) -> str:
         """The same of an answer, by what its head says that it is."""
-        kind, most = response.headers.get("content-type", ""), self.wire.limits.message
-        if grpc.speaks(kind):
-            cutter: Cutter = grpc.Frames(response.headers.get("grpc-encoding", ""), most)
-        elif sse.speaks(kind):
-            cutter = sse.Events(most)
-        else:
+        cutter = _cutter_of(response, self.wire.limits.message)
+        if cutter is None:
             return ""
         conversation = self._conversation or self.wire.addon.conversation(self.call)
         if conversation is None:
@@ -274,6 +272,14 @@ class Hearing(Forwarding):
             yield DropStream(self.stream_id)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
         yield from self._leave_upstream()
+
+
+def _cutter_of(response: http.Response, most: int) -> Cutter | None:
+    """What cuts an answer; None where it is no stream of messages, as most are not."""
+    kinds = [value.decode("latin-1") for name, value in response.headers.fields if len(name) == _NAME and name.lower() == _KIND]
+    if any(map(grpc.speaks, kinds)):
+        return grpc.Frames(response.headers.get("grpc-encoding", ""), most)
+    return sse.Events(most) if any(map(sse.speaks, kinds)) else None
 
 
 def _is_heard(conversation: conversing.Conversation, *, both: bool) -> bool:

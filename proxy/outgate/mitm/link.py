@@ -45,7 +45,7 @@ class Limits:
     unsent: int = MIB
     """What waits for one HTTP/2 peer's window; then its source is not read on."""
     message: int = 16 * MIB
-    """One WebSocket message."""
+    """One WebSocket message; one of a gRPC call, or one event, where those are decided one by one."""
     streams: int = 100
     """Requests at once, per HTTP/2 connection."""
     upstreams: int = 100
