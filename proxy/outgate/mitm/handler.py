@@ -364,6 +364,9 @@ class Handler(LiveConnectionHandler):
         await self._drain(self.client)
         if agent:
             await asyncio.sleep(0)
+            while link.pipelined and not self.down:
+                link.room.clear()
+                await link.room.wait()
         while not agent and link.pressed(connection) and not self.down:
             link.room.clear()
             await link.room.wait()

@@ -52,19 +52,27 @@ class Bounded(Http1Connection):
     def read_body(self, event: events.Event) -> CommandGenerator[None]:
         assert self.stream_id is not None
         try:
+            pieces: list[bytes] = []
             while (found := self._next(event)) is not None:
                 if isinstance(found, h11.Data):
-                    if found.data:
-                        yield ReceiveHttp(self.ReceiveData(self.stream_id, bytes(found.data)))
+                    pieces.append(bytes(found.data))
                     continue
+                yield from self._came(pieces)
                 if found.headers:
                     yield from self.trailers(http.Headers(tuple((bytes(n), bytes(v)) for n, v in found.headers)))
                 yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
                 request = isinstance(self, Http1Server)
                 yield from self.mark_done(request=request, response=not request)
                 return
+            yield from self._came(pieces)
         except h11.ProtocolError as error:
             yield from self.malformed(event, str(error))
+
+    def _came(self, pieces: list[bytes]) -> CommandGenerator[None]:
+        """Pass on what one read brought as one piece: it may be thousands of chunks."""
+        if data := b"".join(pieces):
+            assert self.stream_id is not None
+            yield ReceiveHttp(self.ReceiveData(self.stream_id, data))
 
     def trailers(self, trailers: http.Headers) -> CommandGenerator[None]:  # noqa: ARG002  # the other side passes them on
         """A request's trailers end here: nobody decided them."""

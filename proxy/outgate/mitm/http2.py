@@ -56,6 +56,7 @@ _CHATTER: Final = (
     h2.events.PriorityUpdated,
     h2.events.UnknownFrameReceived,
 )
+_FRAMES_A_TURN: Final = 64
 _FRAME_HEAD: Final = 9
 _HEADS: Final = frozenset({b"\x01", b"\x09"})
 """HEADERS and CONTINUATION (RFC 9113, sections 6.2 and 6.10)."""
@@ -127,6 +128,19 @@ class Windowed(BufferedH2Connection):
     def _receive_window_update_frame(self, frame: Any) -> Any:
         self.chatter += 1
         return super()._receive_window_update_frame(frame)
+
+    def length_of(self, frames: int, more: bytes) -> int:
+        """Give how much of what comes next makes so many frames: all of it, where it makes no more."""
+        if len(more) < frames * _FRAME_HEAD:
+            return len(more)
+        buffer = self.incoming_buffer
+        begun = bytes(buffer._data)  # noqa: SLF001  # nothing public tells
+        data, at = begun + more, buffer._preamble_len  # noqa: SLF001
+        for _ in range(frames):
+            if at >= len(data):
+                break
+            at += _FRAME_HEAD + int.from_bytes(data[at : at + 3])
+        return min(len(more), at - len(begun))
 
     @property
     def head(self) -> int:
@@ -203,6 +217,8 @@ class AgentHttp2(_Settling, Http2Server):
         self.h2_conf.validate_inbound_headers = False  # done below, one stream at a time
         self.h2_conn = Inbound(self.h2_conf, limits.head)
         self._promised: dict[int, int] = {}
+        self._unread = b""
+        self._resting = False
         self.h2_conn.local_settings.max_concurrent_streams = limits.streams
         self.h2_conn.local_settings.acknowledge()
         self._hasty = 0
@@ -218,13 +234,31 @@ class AgentHttp2(_Settling, Http2Server):
             return
         if isinstance(event, ResponseEndOfMessage):
             self._hasty = max(0, self._hasty - 1)
-        yield from super()._handle_event(event)
         if isinstance(event, events.DataReceived):
-            wire_of(self.context).link.head = self.h2_conn.head
-            if self.h2_conn.chatter > 0 and not self._may_chatter():
-                yield from self._over("chatter", "too many frames that ask for nothing")
-        elif isinstance(event, ResponseEndOfMessage | ResponseProtocolError) and self.is_closed(event.stream_id):
+            self._unread += event.data
+            if not self._resting:
+                yield from self._some()
+            return
+        if isinstance(event, events.Wakeup):
+            self._resting = False
+            yield from self._some()
+            return
+        yield from super()._handle_event(event)
+        if isinstance(event, ResponseEndOfMessage | ResponseProtocolError) and self.is_closed(event.stream_id):
             self.streams.pop(event.stream_id, None)
+
+    def _some(self) -> CommandGenerator[None]:
+        """Take so many frames, and the next in another turn: thousands fit into one read, and each is work."""
+        size = self.h2_conn.length_of(_FRAMES_A_TURN, self._unread)
+        taken, self._unread = self._unread[:size], self._unread[size:]
+        link = wire_of(self.context).link
+        yield from super()._handle_event(events.DataReceived(self.conn, taken))
+        link.head, link.pipelined = self.h2_conn.head, len(self._unread)
+        if self.h2_conn.chatter > 0 and not self._may_chatter():
+            yield from self._over("chatter", "too many frames that ask for nothing")
+        elif self._unread:
+            self._resting = True
+            yield commands.RequestWakeup(0)
 
     def protocol_error(self, message: str, error_code: int = ErrorCodes.PROTOCOL_ERROR) -> CommandGenerator[None]:
         """Everything on this connection ends, and nothing of it is said to any stream: so it is noted."""
@@ -256,6 +290,8 @@ class AgentHttp2(_Settling, Http2Server):
             case h2.events.TrailersReceived(stream_id=stream_id, headers=headers) if _breaks_rules(headers, trailers=True):
                 yield from self._broken(stream_id)
                 return False
+            case h2.events.DataReceived(data=b"", stream_ended=None):
+                self.h2_conn.chatter += 1
             case h2.events.DataReceived(stream_id=stream_id, data=data) if stream_id in self._promised:
                 self._promised[stream_id] -= len(data)
                 if self._promised[stream_id] < 0:
