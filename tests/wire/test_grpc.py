@@ -230,6 +230,27 @@ async def test_who_sends_on_while_one_is_held_is_not_read_on_for_ever(start):
     assert not upstream.seen[0].body
 
 
+async def test_what_many_calls_make_us_hold_is_bounded_and_given_back(start):
+    gateway, upstream = await start(limits=Limits(agent_bodies=256 * KIB))
+    async with await gateway.h2() as client:
+        streams = [await call(client, "/later") for _ in range(4)]
+        for stream in streams:
+            await client.data(stream, framed(b"y" * 128 * KIB)[: 100 * KIB])
+        await client.until(lambda: any(stream in client.ended for stream in streams))
+        assert "held" in dict(client.answers[min(client.ended)].headers)["grpc-message"]
+        client.conn.reset_stream(streams[0])
+        await client.flush()
+        await upstream.until(lambda u: u.closed)
+        client.wire.writer.close()
+    await gave_back(gateway)
+
+
+async def gave_back(gateway):
+    async with asyncio.timeout(10):
+        while gateway.addon.room._held:
+            await asyncio.sleep(0.01)
+
+
 async def test_observed_everything_passes_and_is_on_record(start):
     gateway, upstream = await start(mode="observe")
     async with await gateway.h2() as client:

@@ -44,7 +44,12 @@ class Frames:
         self._prefix = b""
         self._left = 0
         self._kept: list[bytes] = []
+        self._size = 0
         self._whole = False
+
+    @property
+    def kept(self) -> int:
+        return self._size
 
     def feed(self, data: bytes, *, whole: bool) -> list[bytes | Piece]:
         found: list[bytes | Piece] = []
@@ -71,6 +76,7 @@ class Frames:
         to = min(len(data), at + self._left)
         if self._whole:
             self._kept.append(data[at:to])
+            self._size += to - at
         self._left -= to - at
         if not self._left:
             self._finish(found)
@@ -90,6 +96,7 @@ class Frames:
             content = b"".join(self._kept)
             found.append(Piece(self._prefix + content, content, bool(self._prefix[0] & _PACKED)))
             self._kept.clear()
+            self._size = 0
         self._prefix = b""
 
     def end(self) -> Piece | None:

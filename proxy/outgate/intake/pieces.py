@@ -27,6 +27,11 @@ class Cutter(Protocol):
 
     broken: str
 
+    @property
+    def kept(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        ...
+
     def feed(self, data: bytes, *, whole: bool) -> list[bytes | Piece]:
         """Take what came. Give what may go on, in its order: messages that were kept, and bytes of those that were not."""
         ...

@@ -35,6 +35,10 @@ class Events:
         self._tail = b""
         """Of what was passed on: enough to tell whether an event ended with it."""
 
+    @property
+    def kept(self) -> int:
+        return len(self._kept)
+
     def feed(self, data: bytes, *, whole: bool) -> list[bytes | Piece]:
         if self.broken:
             return [] if whole else [data]

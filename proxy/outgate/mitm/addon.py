@@ -396,6 +396,11 @@ class Addon:
         admitted = call.admitted
         return self._gate.converse(replace(admitted, request=replace(admitted.request, body=NoBody())))
 
+    @property
+    def room(self) -> Budget:
+        """What is held whole in memory, by all and by each agent: bodies, and messages that wait."""
+        return self._budget
+
     def message_refused(self, call: Call, tell: str) -> Reply:
         """A message is not passed on, and ends its call. Gives what the client gets, where it got nothing yet."""
         admitted = call.admitted

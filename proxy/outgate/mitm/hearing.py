@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from outgate import conversing
     from outgate.intake.pieces import Cutter
     from outgate.mitm.enforce import Call
+    from outgate.mitm.keeping import Budget
+    from outgate.mitm.link import Link
 
 REFUSED: Final = "a message was refused"
 _KIND: Final = b"content-type"
 _NAME: Final = len(_KIND)
 _IN_A_FILE: Final = "This call is too large for its messages to be decided one by one, so it was not sent."
+_NO_ROOM: Final = "So much is held for this agent that this can't be read any more. Send less at once."
 _ENCODED: Final = "What is sent is compressed as a whole, so that its messages can't be read."
 
 
@@ -53,12 +56,38 @@ class Lane:
     cutter: Cutter
     sends: bool
     heard: Callable[[], bool]
+    link: Link
+    room: Budget
+    charged: int = 0
     waiting: deque[Any] = field(default_factory=deque)
     held: int = 0
     weighing: bool = False
     ended: bool = False
     passing: bool = False
     cut: conversing.Cut | None = None
+
+    @property
+    def size(self) -> int:
+        return self.charged
+
+    def charge(self) -> bool:
+        """Have what it holds now charged to its agent. False: there is no room for that."""
+        more = self.held + self.cutter.kept - self.charged
+        if more > 0 and not self.room.take(self.link.agent.id, more):
+            return False
+        if more < 0:
+            self.room.give(self.link.agent.id, -more)
+        self.charged += more
+        (self.link.kept.add if self.charged else self.link.kept.discard)(self)
+        return True
+
+    def over(self) -> None:
+        """It holds nothing any more."""
+        if self.charged:
+            self.room.give(self.link.agent.id, self.charged)
+        self.charged = 0
+        self.link.kept.discard(self)
+        self.waiting.clear()
 
 
 class Weighed(OfCall):
@@ -103,7 +132,7 @@ class Hearing(Forwarding):
         for lane in (self._says, self._hears):
             if lane is not None:
                 self._release(lane, lane.held)
-                lane.waiting.clear()
+                lane.over()
 
     # where it begins
 
@@ -121,7 +150,7 @@ class Hearing(Forwarding):
         if self._gathering is not None and self._gathering.in_file:
             return _IN_A_FILE if heard() else ""
         coding = next((value for name, value in admitted.request.headers if name == "grpc-encoding"), "")
-        self._says = Lane(cutter=grpc.Frames(coding, self.wire.limits.message), sends=True, heard=heard)
+        self._says = self._lane(grpc.Frames(coding, self.wire.limits.message), heard, sends=True)
         return ""
 
     def _listen_to_answer(self, response: http.Response) -> str:
@@ -135,8 +164,11 @@ class Hearing(Forwarding):
         if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
             cutter.broken = _ENCODED
         self._conversation = conversation
-        self._hears = lane = Lane(cutter=cutter, sends=False, heard=partial(_is_heard, conversation, both=True))
+        self._hears = lane = self._lane(cutter, partial(_is_heard, conversation, both=True), sends=False)
         return cutter.broken if lane.heard() else ""
+
+    def _lane(self, cutter: Cutter, heard: Callable[[], bool], *, sends: bool) -> Lane:
+        return Lane(cutter=cutter, sends=sends, heard=heard, link=self.wire.link, room=self.wire.addon.room)
 
     # what goes through
 
@@ -158,8 +190,10 @@ class Hearing(Forwarding):
             self._keep(lane, one)
         if heard and lane.cutter.broken:
             yield from self._stop(lane.cutter.broken)
-        else:
-            yield from self._go_through(lane)
+            return
+        yield from self._go_through(lane)
+        if heard and self._goes(lane) and not lane.charge():
+            yield from self._stop(_NO_ROOM)
 
     def _waits(self, lane: Lane | None, event: Any) -> CommandGenerator[bool]:
         """Whether an end, or trailers, wait for messages before."""
@@ -209,6 +243,7 @@ class Hearing(Forwarding):
         else:
             yield from self._pass(lane)
             yield from self._go_through(lane)
+            lane.charge()
 
     def _pass(self, lane: Lane) -> CommandGenerator[None]:
         first = lane.waiting.popleft()
