@@ -18,6 +18,7 @@ from outgate.app.supervised import READY, STOPPING, tell
 from outgate.ca.authority import fingerprint
 from outgate.ca.keep import SOON, kept_ca, look, signing_file
 from outgate.errors import ConfigError, Problem, UnavailableError
+from outgate.fence.memory import keep_to_oneself
 from outgate.intake.listening import Listener
 from outgate.policy.effect import Effect, Mode
 from outgate.stores.keyfile import receipts_key
@@ -122,6 +123,7 @@ def serve(asked: ServeAsk, *, opening: Callable[[Serving], None]) -> ServeReport
 
     Raises ConfigError for what was written or asked, UnavailableError for what this machine can't give; nothing was let out.
     """
+    keep_to_oneself()
     prepared = _prepared(asked)
     key, ca = receipts_key(prepared.found.state), kept_ca(prepared.found.state, _now())
     _raise_descriptors()
