@@ -273,25 +273,31 @@ class Gate:
                 return None
         if leaves and (case.ground is not self._ground or self._switch.halted(opening.agent, case.touched)):
             return None
-        owed, case.recorded = self._journal.append(self._receipt(case, pin, mock)), True
-        if not leaves:
-            self._judging.give_back(case)
-            return self._refused(opening, case.decision, await owed, circumstances(case, body, self._clock.now()))
-        return await self._let_out(case, opening, admission_of(case, opening.agent, pin, mock), owed)
+        receipt = self._receipt(case, pin, mock)
+        if leaves:
+            return await self._let_out(case, opening, admission_of(case, opening.agent, pin, mock), receipt)
+        owed, case.recorded = self._journal.append(receipt), True
+        self._judging.give_back(case)
+        return self._refused(opening, case.decision, await owed, circumstances(case, body, self._clock.now()))
 
-    async def _let_out(self, case: Case, opening: Opening, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> Admission:
-        """Wait for the receipt. Who asked may be cancelled meanwhile: the journal writes on, and an outcome is owed."""
+    async def _let_out(
+        self, case: Case, opening: Opening, admitted: Callable[..., Admitted], receipt: dict[str, Json]
+    ) -> Admission:
+        """Write the receipt and wait for it. From here on an outcome is owed, also where who asked is cancelled or we fail."""
+        owed: Future[Stamp] | None = None
         try:
-            ready = admitted(stamp=await asyncio.shield(owed))
-        except asyncio.CancelledError:
-            owed.add_done_callback(partial(self._abandoned, admitted))
-            raise
-        finally:
+            owed, case.recorded = self._journal.append(receipt), True
             case.handed_over()  # also where it can't be kept: it may be on the disk, as let out
-        if (halt := self._switch.halted(opening.agent, ready.touched)) is not None:
-            self.conclude(ready, Outcome(result=Result.REFUSED, error="halted"))
-            return self._refused(opening, halted(halt, ready.decision), ready.stamp)
-        return ready
+            ready = admitted(stamp=await asyncio.shield(owed))
+            halt = self._switch.halted(opening.agent, ready.touched)
+        except BaseException:
+            if owed is not None:
+                owed.add_done_callback(partial(self._abandoned, admitted))
+            raise
+        if halt is None:
+            return ready
+        self.conclude(ready, Outcome(result=Result.REFUSED, error="halted"))
+        return self._refused(opening, halted(halt, ready.decision), ready.stamp)
 
     def _abandoned(self, admitted: Callable[..., Admitted], owed: Future[Stamp]) -> None:
         if not owed.cancelled() and owed.exception() is None:
