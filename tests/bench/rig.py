@@ -117,8 +117,9 @@ class Watch:
         peak = max((mb for _, mb in self._rows), default=after[1])
         found["grew_mb"] = peak - before[1]
         found["kept_mb"] = after[1] - before[1]
+        found["cpu_seconds"] = after[0] - before[0]
         if "requests" in found:
-            found["cpu_us_each"] = (after[0] - before[0]) / found["requests"] * 1e6
+            found["cpu_us_each"] = found["cpu_seconds"] / found["requests"] * 1e6
         return found
 
 
@@ -177,7 +178,6 @@ outgate: policy/v1alpha
 policy: lets-all-out
 mode: enforce
 otherwise: {T0: allow, T1: allow, T2: allow, T3: allow, unmapped: {read: allow, other: allow}}
-rules: []
 """
 """For bodies of any size: the starter policy looks for secrets in what goes out, so that it reads bodies, or refuses them."""
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 REST_AFTER: Final = 30.0
 """Seconds after which a client that asks nothing keeps no connection to itself."""
-READ: Final = 256 * 1024
-"""Bytes taken from a socket at once."""
+READ: Final = 64 * 1024
+"""Bytes taken from a socket at once. Larger pieces have whoever sends wait for whoever takes, and the other way round."""
 
 
 class Turns(Protocol):
