@@ -234,7 +234,7 @@ class Messages(layer.Layer):
                 case ConnectionState.OPEN:
                     yield commands.SendData(side.conn, side.ws.send(said.CloseConnection(code, word)))
                 case ConnectionState.REMOTE_CLOSING:
-                    yield commands.SendData(side.conn, side.ws.send(said.CloseConnection(1000, "")))
+                    yield commands.SendData(side.conn, side.ws.send(said.CloseConnection(code, "")))
                 case _:
                     pass
             yield commands.CloseConnection(side.conn)
