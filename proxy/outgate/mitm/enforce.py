@@ -142,7 +142,7 @@ class Call:
     def forget_body(self) -> None:
         """Hold no body any longer: an answer may stream for hours."""
         self.body = None
-        if isinstance(self.admission, Admitted):
+        if isinstance(self.admission, Admitted) and not isinstance(self.admission.request.body, NoBody):
             self.admission = replace(self.admission, request=replace(self.admission.request, body=NoBody()))
 
 
