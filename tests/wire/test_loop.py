@@ -152,3 +152,42 @@ def test_no_body_that_is_read_in_the_loop_takes_long(host, body):
     began = time.process_time()
     examine(request, CATALOG, data=True)
     assert time.process_time() - began < LONG * ROOM
+
+
+RULES = """
+    outgate: policy/v1alpha
+    policy: many
+    mode: enforce
+    otherwise: {{T0: allow, T1: allow, T2: allow, T3: allow, unmapped: {{read: allow, other: allow}}}}
+    rules:
+{rules}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ('{{id: r{n}, match: {{resource: "*a*a*a*a*a*b{n}"}}, effect: block}}', "/" + "a" * 4000),
+        ("{{id: r{n}, when: 'request.path.matches(\"^(a+)+{n}$\")', effect: block}}", "/" + "a" * 4000),
+        ("{{id: r{n}, when: 'request.path.matches(\"(x+x+)+y{n}\")', effect: block}}", "/" + "x" * 4000),
+    ],
+)
+async def test_no_pattern_of_a_rule_takes_longer_than_its_text(make, turns, rule, path):
+    rules = "\n".join(f"      - {rule.format(n=n)}" for n in range(20))
+    gateway = await make(policy_text=RULES.format(rules=rules))
+    await gateway.upstream(tls=False)
+    async with await gateway.plain() as client:
+        await client.request("GET", f"http://api.test{path}", "api.test")
+        assert (await client.answer()).status == 200
+    assert max(turns) < LONG * ROOM, f"{max(turns):.3f} s"
+
+
+async def test_a_thousand_rules_are_decided_on_in_one_short_turn(make, turns):
+    rules = "\n".join(f'      - {{id: r{n}, match: {{resource: "*/secret{n}/*"}}, effect: block}}' for n in range(1000))
+    gateway = await make(policy_text=RULES.format(rules=rules))
+    await gateway.upstream(tls=False)
+    async with await gateway.plain() as client:
+        for _ in range(3):
+            await client.request("GET", "http://api.test/a/b?" + "a=1&" * 2000, "api.test")
+            assert (await client.answer()).status == 200
+    assert max(turns) < LONG * ROOM, f"{max(turns):.3f} s"

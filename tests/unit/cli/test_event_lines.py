@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import outgate
 from outgate.cli.event_lines import _KINDS, subject, told
 
 ID = "abcd-efgh-2345"
@@ -118,3 +121,13 @@ def test_an_event_is_about_the_agent_that_it_names() -> None:
     assert subject(HALT) == "mailer"
     assert subject(SIGNED) == "mailer"
     assert subject(HALT | {"scope": "team"}) == ""
+
+
+NAMED = re.compile(r"""(?:notes\.add|\.note|event_body|\b_note|_noted)\(\s*"([a-z]+(?:-[a-z]+)*)\"""")
+
+
+def test_every_event_that_the_program_records_is_told_in_words():
+    package = Path(outgate.__file__).parent
+    named = {kind for path in package.rglob("*.py") for kind in NAMED.findall(path.read_text())}
+    assert named >= {"start", "stop", "stranger", "tunnel-refused", "trust-failed", "limit-reached", "reload", "cut"}
+    assert named <= set(_KINDS)

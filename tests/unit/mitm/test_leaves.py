@@ -14,6 +14,7 @@ from outgate.mitm import leaves
 from outgate.mitm.leaves import Leaves, leaf_name
 
 AUTHORITY = make_authority(datetime.now(UTC))
+FOREVER = AUTHORITY.certificate
 
 
 def names(certificate: x509.Certificate) -> list[x509.GeneralName]:
@@ -72,3 +73,14 @@ def test_the_least_recently_asked_for_goes_first():
 )
 def test_the_name_is_the_clients_if_it_is_one_else_the_tunnels(sni, host, name):
     assert leaf_name(sni, host) == name
+
+
+def test_ten_thousand_names_keep_no_more_leaves_than_the_cap_and_those_in_use_stay(monkeypatch):
+    minted = []
+    monkeypatch.setattr(Leaves, "_mint", lambda _self, name, _now: minted.append(name) or FOREVER)
+    made = Leaves(AUTHORITY, cap=50)
+    for number in range(10_000):
+        made.get(f"{number}.test")
+        made.get("used.test")
+    assert len(made._minted) == 50
+    assert minted.count("used.test") == 1

@@ -141,3 +141,20 @@ def test_a_place_that_can_not_be_written_is_one_sentence(tmp_path):
         logging_to(tmp_path / "file" / "gate.log", "info", unexpected),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "hostile", ["a\nb", "a\r\nb", "\x1b[2J", "\x7f", "\x9b2J", "\u202egnp", "\u2066x", "\u2028", "\x00", "\ud800"]
+)
+def test_whatever_an_agent_writes_a_line_is_one_line_that_drives_no_terminal(file, hostile):
+    with logging_to(file, "info", lambda: None):
+        try:
+            raise ValueError(f"GET {hostile} from {hostile}")  # noqa: TRY301  # a traceback is wanted
+        except ValueError as error:
+            LogAlarm(Metrics()).raise_for(error, f"reading {hostile}")
+        LOGGER.info("asked for %s", hostile, extra={"fields": {hostile: hostile}})
+    text = file.read_text()
+    assert len(text.splitlines()) == 2
+    assert text.replace("\n", "").isprintable()
+    assert text.isascii()
+    assert all(json.loads(line) for line in text.splitlines())
