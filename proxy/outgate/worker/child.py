@@ -49,6 +49,7 @@ def main(parent: int) -> None:
         if isinstance(said, Learn):
             catalog = said.catalog
             continue
+        allow_more()
         _send(link, answer(said, catalog, descriptor))
         if descriptor is not None:
             os.close(descriptor)
@@ -56,7 +57,6 @@ def main(parent: int) -> None:
 
 def answer(task: Task, catalog: Catalog | None, descriptor: int | None) -> Done | Failed:
     """Do one task. What raises is said by its kind alone: its text may quote a body."""
-    allow_more()
     try:
         if isinstance(body_of(task), SpooledBody):
             assert descriptor is not None
