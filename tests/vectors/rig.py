@@ -185,7 +185,8 @@ async def _socks(case: Case, gateway: Gateway) -> list[bytes]:
 
 
 async def _connected(case: Case, gateway: Gateway) -> Wire:
-    host, _, port = (case.to or {"inside": "api.test:80"}.get(case.by, "api.test:443")).rpartition(":")
+    to = case.to.replace("{port}", str(gateway.port)) or {"inside": "api.test:80"}.get(case.by, "api.test:443")
+    host, _, port = to.rpartition(":")
     match case.by:
         case "clear":
             return await gateway.plain()

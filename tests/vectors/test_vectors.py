@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 from vectors.rig import Case, cases, run
 
-POLICIES = {"": {}, "reads": {"reads_bodies": True}}
+CLOSED = """
+    outgate: policy/v1alpha
+    policy: vectors
+    mode: enforce
+    otherwise: block
+    rules:
+      - {id: public, match: {host: [api.test, "*.wild.test"]}, unless: 'request.path.startsWith("/forbidden")', effect: allow}
+      - {id: not-there, match: {host: evil.test}, effect: block}
+"""
+"""Lets out what it names, and nothing else."""
+POLICIES = {"": {}, "reads": {"reads_bodies": True}, "closed": {"policy_text": CLOSED}}
 
 
 @pytest.mark.parametrize("case", cases(), ids=str)

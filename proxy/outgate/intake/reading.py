@@ -28,6 +28,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BAD_PATH = re.compile(r"[\\#]|%(?:00|5[cC]|[cC][01]%[89abAB]|[eE]0%[89]|[fF]0%8)")
 """NUL, backslash (some servers' slash) and overlong UTF-8 (a hidden `.` or `/`)."""
 _SUSPECT_DOT = re.compile(r"/(?:\.|%)|%2[fF](?:\.|%)|%25")
+_LIKE_HYPHENS = str.maketrans("_.", "--")
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,15}")
 _TOKENS = re.compile(r"[\t ]*,[\t ]*")
 _WEBSOCKET_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
@@ -205,8 +206,8 @@ def _once(lines: list[tuple[str, str]], *, http2: bool) -> Mapping[str, str]:
     """Find what must come once. In HTTP/2 Cookie may come in pieces (RFC 9113, section 8.2.3), which `_end_to_end` joins."""
     found: dict[str, str] = {}
     for name, value in lines:
-        if "_" in name and _matters(name.replace("_", "-")):
-            raise _UnreadableError("A header name has '_' where a well-known one has '-': some servers take them for the same.")
+        if ("_" in name or "." in name) and _matters(name.translate(_LIKE_HYPHENS)):
+            raise _UnreadableError("A header name has '_' or '.' where a well-known one has '-': some servers take them for one.")
         if name in _ONCE:
             if name in found and not (http2 and name == "cookie"):
                 raise _UnreadableError(f"The header {name} came more than once.")
