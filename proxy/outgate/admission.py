@@ -112,4 +112,5 @@ def _asks(policy: Policy) -> bool:
     said = (effect for one in policy.otherwise if one.ceiling is Mode.ENFORCE for effect in (*one.tiers, one.read, one.other))
     enforced = (rule.effect for rule in policy.rules if rule.acts is Mode.ENFORCE)
     erring = (rule.on_error for rule in policy.rules if rule.acts is Mode.ENFORCE and rule.effect.restricts)
-    return Effect.ESCALATE in {*said, *enforced, *erring}
+    large = (rule.on_too_large for rule in policy.rules if rule.acts is Mode.ENFORCE)
+    return Effect.ESCALATE in {*said, *enforced, *erring, *large}

@@ -19,7 +19,9 @@ from outgate.approvals.statement import actions_told
 from outgate.digest import canonical_ascii_keys, sha256
 from outgate.inspect.credentials import without_credentials
 from outgate.inspect.provenance import provenance
-from outgate.intake.request import NoBody, UnreadBody
+from outgate.intake.bodies import DECODED_LIMIT
+from outgate.intake.codings import is_readable
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody
 from outgate.policy.decide import reads_answer
 from outgate.policy.effect import Effect, Mode
 from outgate.policy.limits import COUNT, TOKENS, Hold
@@ -238,10 +240,18 @@ def admission_of(case: Case, agent: Agent, pin: Pin | None, mock: tuple[str, Moc
     )
 
 
+def _is_too_large(body: Body) -> bool:
+    """To be kept whole, or to be parsed."""
+    if isinstance(body, SpooledBody):
+        return body.size > DECODED_LIMIT
+    return isinstance(body, UnreadBody) and body.too_large
+
+
 def circumstances(case: Case, body: Body, now: datetime) -> Circumstances:
     """What there is to say of a refusal besides its sentence."""
     return Circumstances(
-        too_large=isinstance(body, UnreadBody) and body.too_large,
+        too_large=_is_too_large(body),
+        unsupported=not isinstance(body, NoBody) and not is_readable(case.request.headers),
         retry_after=_retry_after(case),
         limits=tuple(_limit_state(one, now) for one in case.over if one.charge.hold is Hold.BINDING),
         approval=_asked(case.approval) if case.approval and case.decision.answer is Effect.ESCALATE else None,

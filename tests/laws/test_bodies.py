@@ -106,7 +106,8 @@ def test_what_nobody_made_whole_is_never_taken_for_nothing(url, headers, content
     found = examine(request, CATALOG, data=True)
     assert all("unreadable" in action.data for action in found)
     assert max(a.tier for a in found) >= max(a.tier for a in examine(bare, CATALOG, data=True))
-    assert request_digest("coder", request) is None
+    assert request_digest("coder", request) is not None
+    assert request_digest("coder", request) != request_digest("coder", replace(request, body=SpooledBody("-", 1, "sha256:1")))
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 60), max_size=9))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import pytest
 from outgate.intake.agents import Agent
 from outgate.mitm import keeping
 from outgate.mitm.link import MIB, Limits
+from outgate.stores.catalog_files import load_catalog
 from outgate.worker.pool import Pool
 
 if TYPE_CHECKING:
@@ -311,6 +313,74 @@ async def test_memory_stays_flat(make, pool):
 
 def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+ASKS = """
+    outgate: policy/v1alpha
+    policy: asks
+    otherwise: {T0: allow, T1: allow, T2: allow, T3: allow, unmapped: {read: allow, other: allow}}
+    rules:
+      - {id: big, match: {action: openai.chat.completions.create}, when: params.model == "gpt-9", effect: block, onTooLarge: escalate}
+"""
+
+
+async def test_people_may_be_asked_of_one_that_nobody_can_parse_and_mean_that_very_one(make, pool):
+    gateway = await make(policy_text=ASKS, limits=LIMITS, examiner=pool, catalog=load_catalog())
+    upstream, answers = await gateway.upstream("api.openai.com"), []
+    large = b'{"model": "gpt-5", "messages": [], "pad": "%s"}'
+    async with await gateway.https("api.openai.com") as client:
+        for content in (large % b"small", large % text(17 * MIB), large % text(17 * MIB), large % (text(17 * MIB) + b"x")):
+            await client.request("POST", "/v1/chat/completions", "api.openai.com", content, Content_Type="application/json")
+            answers.append(await client.answer())
+    assert [answer.status for answer in answers] == [200, 403, 403, 403]
+    asked, again, other = (json.loads(answer.body)["approval_id"] for answer in answers[1:])
+    assert asked == again != other
+    assert len(upstream.seen) == 1
+    shown = {event["approval"]: event["actions"] for event in gateway.events("approval-asked")}
+    assert shown[asked] == shown[other]
+    assert any("unreadable" in action for action in shown[asked]), "who signs is told that nobody read it"
+
+
+async def test_a_halt_ends_one_that_is_being_sent_and_nothing_is_kept(make, pool):
+    gateway = await make(reads_bodies=True, limits=LIMITS, examiner=pool)
+    upstream, never = await gateway.upstream(), asyncio.Event()
+
+    async def stuck(_turn):
+        await never.wait()
+
+    upstream.answers["/stuck"] = stuck
+    upstream.early.add("/stuck")
+    async with await gateway.https() as client:
+        await client.request("POST", "/stuck", "api.test", text(12 * MIB))
+        (handler,) = gateway.engine._handlers.values()
+        await until(lambda: handler._link.forwarding and handler._link.congested)
+        assert gateway.engine.cut(lambda _agent, services: bool(services)) == 1
+        assert (await client.answer()).status == 403
+        await until(lambda: kept_nothing(gateway))
+        await client.request("GET", "/next", "api.test")
+        assert (await client.answer()).status == 200
+    assert not any(seen.whole for seen in upstream.seen if seen.target == "/stuck")
+    never.set()
+
+
+async def test_who_leaves_in_the_middle_leaves_nothing_behind(make, pool):
+    gateway = await make(reads_bodies=True, limits=LIMITS, examiner=pool)
+    await gateway.upstream()
+    for sent in (3 * MIB, 6 * MIB):
+        async with await gateway.https() as client:
+            await client.send(f"POST /up HTTP/1.1\r\nHost: api.test\r\nContent-Length: {6 * MIB}\r\n\r\n")
+            await client.send(text(6 * MIB)[:sent])
+            client.writer.transport.abort()
+    await until(lambda: not gateway.engine.clients and kept_nothing(gateway))
+
+
+@pytest.mark.parametrize(("coding", "status"), [("hex", 415), ("gzip, gzip", 415), ("gzip", 403)])
+async def test_a_coding_that_must_be_undone_and_can_not_be_is_said(make, pool, coding, status):
+    gateway = await make(reads_bodies=True, limits=LIMITS, examiner=pool)
+    upstream = await gateway.upstream()
+    async with await gateway.https() as client:
+        await client.request("POST", "/up", "api.test", text(2 * MIB), Content_Encoding=coding)
+        assert ((await client.answer()).status, upstream.accepted) == (status, 0)
 
 
 # answers that a rule reads

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Action, Confidence, Money, Tier
 from outgate.errors import EvidenceError
 from outgate.intake.agents import Agent
-from outgate.intake.request import Body, NoBody, Request, UnreadBody
+from outgate.intake.bodies import DECODED_LIMIT
+from outgate.intake.request import Body, NoBody, Request, SpooledBody, UnreadBody
 from outgate.policy.decision import Reason
 from outgate.policy.effect import EFFECTS, Effect
 from outgate.policy.facts import Facts
@@ -100,6 +101,8 @@ def _recalled(fields: Mapping[str, Json]) -> Recalled | Lost:
     if any(_altered(one.action.name) for one in actions):
         return Lost("its action's name was cut or masked")
     unread = known.get("body") is False or (said is None and isinstance(request.body, UnreadBody) and _unseen(asked))
+    if unread and isinstance(request.body, UnreadBody):  # it was wanted, and too large to be kept
+        request = replace(request, body=replace(request.body, too_large=True))
     now = datetime.fromisoformat(_text(fields["at"]))
     return Recalled(
         place=(_text(fields["writer"]), _int(fields["seq"])),
@@ -166,7 +169,11 @@ def _scheme(said: Json) -> Scheme:
 def _body(said: Mapping[str, Json]) -> Body:
     """Its length is all that is known of it."""
     length = said["length"]
-    return NoBody() if said["read"] == "none" else UnreadBody(length if isinstance(length, int) else None)
+    if said["read"] == "none":
+        return NoBody()
+    if said["read"] == "whole" and isinstance(length, int) and length > DECODED_LIMIT:
+        return SpooledBody("", length, "")
+    return UnreadBody(length if isinstance(length, int) else None)
 
 
 def _unseen(asked: Mapping[str, Json]) -> bool:

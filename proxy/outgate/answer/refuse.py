@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What else there is to say. `denied`: a person said no; `withheld`: it happened, and its answer is kept back."""
+    """What else there is to say. `unsupported`: its body has a coding or a charset that is not read here.
+
+    `denied`: a person said no; `withheld`: it happened, and its answer is kept back.
+    """
 
     receipt: str = ""
     too_large: bool = False
+    unsupported: bool = False
     retry_after: timedelta | None = None
     limits: tuple[LimitState, ...] = ()
     approval: Asked | None = None
@@ -35,7 +39,7 @@ def refusal_of(decision: Decision, reading: Request | Unreadable, said: Circumst
     """Give what there is to say to the agent."""
     status = _status(decision, reading)
     return Refusal(
-        status=413 if status == 403 and said.too_large and _erred(decision) else status,
+        status=_of_body(decision, said) if status == 403 else status,
         answer=str(decision.answer),
         kind="withheld" if said.withheld else "approval-denied" if said.denied else _kind(decision),
         tell=decision.tell,
@@ -59,6 +63,16 @@ def _status(decision: Decision, reading: Request | Unreadable) -> int:
             return 407
         case Reason.POLICY | Reason.UNREADABLE | Reason.DESTINATION | Reason.HALTED:
             return 429 if decision.answer is Effect.THROTTLE else 403
+
+
+def _of_body(decision: Decision, said: Circumstances) -> int:
+    """A 413 or 415 where a rule had to read the body, and this is why it could not."""
+    if said.approval is not None or said.denied:
+        return 403  # people are asked, and not for less of it
+    if said.too_large and _erred(decision):
+        return 413
+    unread = any(verdict.action.operation == "unreadable" for verdict in decision.verdicts)
+    return 415 if said.unsupported and (unread or _erred(decision)) else 403
 
 
 def _erred(decision: Decision) -> bool:

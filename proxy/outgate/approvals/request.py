@@ -59,7 +59,9 @@ def _body(request: Request) -> tuple[str, ...] | None:
         case WholeBody(content):
             parts = _parts(request, content)
             return ("bytes", sha256(content)) if parts is None else ("multipart", _joined(parts))
-        case SpooledBody() | UnreadBody():
+        case SpooledBody(digest=digest):
+            return ("bytes", digest)
+        case UnreadBody():
             return None
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from outgate.policy.call import Call, Rehearsed
     from outgate.policy.decision import Verdict
     from outgate.policy.explain import Finding
+    from outgate.policy.facts import Facts
     from outgate.policy.rule import Policy
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -104,7 +105,7 @@ def _lines(came: Rehearsed, policy: Policy) -> Iterator[str]:
         yield ""
         yield from _action(verdict.action)
         yield from _verdict(verdict, policy)
-        yield from _findings(findings(policy, verdict.action, came.facts))
+        yield from _findings(findings(policy, verdict.action, came.facts), came.facts)
     if len(came.decision.verdicts) > 1:
         yield ""
         yield f"the request: {came.decision.answer}, would {came.decision.would}: the strictest of its actions"
@@ -136,8 +137,9 @@ def _verdict(verdict: Verdict, policy: Policy) -> Iterator[str]:
     yield from _wrapped("  base", f"{observed} for {what}{ceiling}{lifted}", joint="     ")
 
 
-def _findings(found: tuple[Finding, ...]) -> Iterator[str]:
+def _findings(found: tuple[Finding, ...], facts: Facts) -> Iterator[str]:
     from outgate.policy.matching import Erred, Holds
+    from outgate.policy.meter import spoken
 
     held = [one for one in found if not one.lacked]
     yield "  rules that matched" + ("" if held else ": none")
@@ -145,7 +147,7 @@ def _findings(found: tuple[Finding, ...]) -> Iterator[str]:
         rule = one.rule
         said = [str(rule.effect), *([] if one.acts.name == "ENFORCE" else ["observed"]), *([one.note] if one.note else [])]
         if isinstance(one.truth, Erred):
-            effect = max(rule.effect, rule.on_error) if rule.effect.restricts else "no match"
+            effect = spoken(rule, facts, error=one.truth.code).effect if rule.effect.restricts else "no match"
             said = [f"can't be told ({one.truth.code}), so {effect}"]
         yield from _wrapped(f"    {rule.id}", ", ".join(said) + (f": {rule.why}" if rule.why else ""))
     near = [one for one in found if one.truth is Holds.NO_MATCH]

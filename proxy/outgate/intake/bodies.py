@@ -20,6 +20,8 @@ type JsonValue = str | int | float | bool | list[JsonValue] | dict[str, JsonValu
 
 DECODED_LIMIT = 16 * 2**20
 """Bytes that a body may have once decoded: what people send to a model fits, a bomb doesn't."""
+WHOLE_LIMIT = 128 * 2**20
+"""Bytes of a body as it was sent that are had in memory at once, by whoever reads it in a process of its own."""
 JSON_DEPTH = 64
 JSON_THINGS = 300_000
 """Objects, lists and members of objects: many small ones take seconds, in which nothing else is decided and nobody is halted."""

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from outgate.intake.bodies import DECODED_LIMIT, Undecodable, UndecodableError, decoded
+from outgate.intake.media import media_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,6 +35,13 @@ def is_known(headers: Headers) -> bool:
     """Whether such a coding is undone here: else nobody who must read the body can."""
     codings = [coding for coding in codings_of(headers) if coding != AWS_CHUNKED]
     return len(codings) < 2 and _KNOWN.issuperset(codings)
+
+
+def is_readable(headers: Headers) -> bool:
+    """Whether a body of which this is said can be read here at all: its coding is known, and its charset."""
+    said = tuple(headers)
+    media = media_of(said)
+    return is_known(said) and (media is None or media.is_like_ascii)
 
 
 def plain(headers: Headers, content: bytes, *, limit: int = DECODED_LIMIT) -> bytes | Undecodable:

@@ -85,6 +85,7 @@ _case = Table(
         "json": Anything("a body, as JSON"),
         "pkt": Many(Text("a pkt-line", r"(?s).+", "text")),
         "unread": Truth("'unread'"),
+        "tooLarge": Truth("'tooLarge'"),
         "agent": _agent,
         "now": Text("a moment", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{5,8}(?:Z|[+-][0-9:]{5})", "written 2026-01-07T12:00:00Z"),
         "mode": Words("mode", ("observe", "enforce")),
@@ -411,7 +412,9 @@ def _call(value: dict[str, Any]) -> Call:
     elif "pkt" in value:
         content = b"".join(line(text.encode()) for text in value["pkt"]) + FLUSH
     written = call(value["request"], headers.items(), content)
-    return Call(raw=written.raw, body=UnreadBody()) if value.get("unread") else written
+    if value.get("unread") or value.get("tooLarge"):
+        return Call(raw=written.raw, body=UnreadBody(too_large=value.get("tooLarge", False)))
+    return written
 
 
 def _agent_of(value: dict[str, Any], now: datetime) -> Agent:

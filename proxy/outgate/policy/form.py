@@ -79,6 +79,7 @@ RULE = Table(
         "unless": Text("a condition", r"(?s).*\S.*", "text in CEL"),
         "effect": _effect,
         "onError": _effect,
+        "onTooLarge": Words("answer to a body that is too large", ("block", "escalate")),
         "mode": _mode,
         "phase": Words("phase", tuple(Phase)),
         "limit": Text("a limit", r"(?s).+", "text, as in 60/min, 1000/month, 2000000 tokens/hour or 50 GBP/day"),
@@ -94,7 +95,6 @@ RULE = Table(
     required=frozenset({"id", "effect"}),
     later={
         "locked": "there are no waivers yet that it could forbid; leave it out",
-        "onTooLarge": "a body that is too large is always an error; use onError",
         "redact": "what is sent is not changed yet; use effect: block",
     },
 )

@@ -72,6 +72,8 @@ def _makes_vain(other: Rule, rule: Rule) -> bool:
         return False
     if other.effect is Effect.ESCALATE and (rule.limit is not None or _asks_others(other, rule)):
         return False  # people may lift the one, and what they lift is over a limit, or needs others too
+    if other.on_too_large not in {None, rule.on_too_large}:
+        return False  # the one is lifted by people where a body is too large, the other is not
     says = not rule.effect.restricts or (other.effect >= rule.effect and (other.effect is Effect.BLOCK or not _can_err(rule)))
     return says and not (_twins(other, rule) and other.id > rule.id)
 

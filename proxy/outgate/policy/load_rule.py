@@ -69,6 +69,7 @@ def rule(part: Part, around: Surroundings) -> Rule:
         when=_condition(part.at("when"), scope, phase, around),
         unless=_condition(part.at("unless"), scope, phase, around),
         on_error=_on_error(part.at("onError"), effect),
+        on_too_large=_on_too_large(part.at("onTooLarge"), effect, phase),
         mode=MODES[part.at("mode").value or "enforce"],
         ceiling=around.ceiling,
         limit=of,
@@ -203,6 +204,16 @@ def _on_error(part: Part, effect: Effect) -> Effect:
     return max(effect, wanted_effect)
 
 
+def _on_too_large(part: Part, effect: Effect, phase: Phase) -> Effect | None:
+    if part.value is None:
+        return None
+    if not effect.restricts:
+        part.say("an allow rule that can't be judged never matches, leave onTooLarge out", key=True)
+    elif phase is not Phase.REQUEST:
+        part.say("onTooLarge is for the body of a request: an answer or a message that is too large takes onError", key=True)
+    return EFFECTS[part.value]
+
+
 def _of_answers(part: Part, effect: Effect) -> None:
     """When the answer is there it has happened: all that is left is to withhold it."""
     if effect is not Effect.BLOCK:
@@ -228,7 +239,7 @@ def _to(part: Part, effect: Effect, approvers: Collection[str]) -> str:
     to = part.at("to")
     if to.value is None:
         return ""
-    if effect is not Effect.ESCALATE and part.at("onError").value != "escalate":
+    if effect is not Effect.ESCALATE and "escalate" not in {part.at("onError").value, part.at("onTooLarge").value}:
         to.say("'to' says who approves, and this rule asks nobody; use effect: escalate or leave it out", key=True)
     if to.value not in approvers:
         to.say(f"no approvers '{to.value}' are in this policy{meant(to.value, approvers)}")

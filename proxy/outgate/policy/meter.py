@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from outgate.actions.action import Access, Money
 from outgate.actions.paths import plain
 from outgate.digest import sha256
+from outgate.intake.bodies import DECODED_LIMIT, WHOLE_LIMIT
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.amounts import micros
 from outgate.policy.decision import Match
@@ -36,6 +37,9 @@ COST_CURRENCY = "USD"
 _ANSWER_PARAMS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _CHOICES = "n"
 _LONGEST_KEY = 200
+_DATA = "missing:data"
+_OF_BODIES = (_DATA, "missing:params", "missing:resource", "missing:request.body")
+"""Errors of what stands in a body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +71,25 @@ def take(rule: Rule, action: Action, facts: Facts, verdict: int) -> Take | Erred
 
 def spoken(rule: Rule, facts: Facts, *, error: str = "") -> Match:
     """The match of a rule that holds; where it matches because of an error, at least what it says for that."""
-    effect = max(rule.effect, rule.on_error) if error else rule.effect
+    effect = rule.effect
+    if error:
+        too_large = rule.on_too_large is not None and _is_too_large(facts.request.body, error)
+        effect = rule.on_too_large if too_large and rule.on_too_large is not None else max(rule.effect, rule.on_error)
     to = rule.to if effect is Effect.ESCALATE else ""
     return Match(rule=rule.id, effect=effect, mode=rule.acts_on(facts.agent), error=error, tell=rule.tell, to=to)
+
+
+def _is_too_large(body: Body, error: str) -> bool:
+    """Whether it can't be told because of that: the body is too large to be parsed, or even to be searched."""
+    if not error.startswith(_OF_BODIES):
+        return False
+    match body:
+        case SpooledBody(size=size):
+            return size > (WHOLE_LIMIT if error == _DATA else DECODED_LIMIT)
+        case UnreadBody(too_large=too_large):
+            return too_large
+        case NoBody() | WholeBody():
+            return False
 
 
 def charges(takes: Iterable[Take]) -> tuple[Charge, ...]:

@@ -35,9 +35,10 @@ class Rule:
     """Where `scope` and conditions hold, ask for `effect`.
 
     `mode` is the rule's own, `ceiling` its file's. `on_error` is what a restriction asks for when it can't be told whether
-    it holds; never less than `effect`. With a `limit` it is only for what goes over it; `models` are the services of which the
-    limit counts what language models use. `rollout` is for how many of a hundred agents it is enforced; for the others it is
-    observed. `place` is where it stands, for messages.
+    it holds; never less than `effect`. `on_too_large`, where it is said, is that instead where the body is too large to tell.
+    With a `limit` it is only for what goes over it; `models` are the services of which the limit counts what language models
+    use. `rollout` is for how many of a hundred agents it is enforced; for the others it is observed. `place` is where it
+    stands, for messages.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Rule:
     when: Condition | None = None
     unless: Condition | None = None
     on_error: Effect = Effect.BLOCK
+    on_too_large: Effect | None = None
     mode: Mode = Mode.ENFORCE
     ceiling: Mode = Mode.ENFORCE
     limit: Limit | None = None

@@ -11,7 +11,8 @@ from outgate.approvals.request import request_digest
 from outgate.errors import UnavailableError
 from outgate.inspect.examine import examine
 from outgate.inspect.secrets import SECRET, secrets_in
-from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
+from outgate.intake.bodies import WHOLE_LIMIT
+from outgate.intake.request import BODY_HEAD, NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.answered import answered_of
 
 if TYPE_CHECKING:
@@ -94,21 +95,33 @@ def headers_of(task: Task) -> tuple[tuple[str, str], ...]:
 
 
 def made_whole(task: Task, descriptor: int) -> Task:
-    """The same with its spooled body in memory. Raises UnavailableError where the file is not what was written down."""
+    """The same with its spooled body in memory. Raises UnavailableError where the file is not what was written down.
+
+    What is too large for that is unread; its digest names it all the same.
+    """
     body = body_of(task)
     assert isinstance(body, SpooledBody)
-    with os.fdopen(descriptor, "rb", closefd=False) as file:
-        content = file.read(body.size + 1)
-    if len(content) != body.size or f"sha256:{hashlib.sha256(content).hexdigest()}" != body.digest:
-        raise UnavailableError("a body that was kept is not what it was when it came")
-    whole = WholeBody(content)
+    whole = _whole(body, descriptor)
     match task:
-        case Identify() | Name():
+        case Identify():
             return replace(task, request=replace(task.request, body=whole))
+        case Name():
+            named = whole if isinstance(whole, WholeBody) else body
+            return replace(task, request=replace(task.request, body=named))
         case Review():
             return replace(task, body=whole)
         case Search():
             return task
+
+
+def _whole(body: SpooledBody, descriptor: int) -> Body:
+    if body.size > WHOLE_LIMIT:
+        return UnreadBody(length=body.size, too_large=True, head=os.pread(descriptor, BODY_HEAD, 0))
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        content = file.read(body.size + 1)
+    if len(content) != body.size or f"sha256:{hashlib.sha256(content).hexdigest()}" != body.digest:
+        raise UnavailableError("a body that was kept is not what it was when it came")
+    return WholeBody(content)
 
 
 def size_of(body: Body) -> int | None:

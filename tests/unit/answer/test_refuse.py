@@ -66,6 +66,20 @@ def test_a_body_that_was_too_large_is_413_only_where_a_rule_had_to_read_it():
     assert refusal_of(decided(Effect.THROTTLE, error="unread"), READ, large).status == 429
 
 
+def test_nor_is_it_where_people_are_asked_of_it():
+    asked_ = Asked(id="a", status_url="http://outgate.internal/approvals/a", expires="2026-01-01T00:00:00Z")
+    said = Circumstances(too_large=True, approval=asked_)
+    assert refusal_of(decided(Effect.ESCALATE, error="missing:data"), READ, said).status == 403
+    assert refusal_of(decided(error="missing:data"), READ, Circumstances(too_large=True, denied=True)).status == 403
+
+
+def test_a_coding_that_is_not_read_is_415_only_where_somebody_had_to_read_it():
+    unsupported = Circumstances(unsupported=True)
+    assert refusal_of(decided(error="missing:data"), READ, unsupported).status == 415
+    assert refusal_of(decided(), READ, unsupported).status == 403
+    assert refusal_of(decided(error="missing:data"), READ, Circumstances()).status == 403
+
+
 def test_a_persons_no_and_a_withheld_answer_are_kinds_of_their_own():
     assert refusal_of(decided(Effect.ESCALATE), READ, Circumstances(denied=True)).kind == "approval-denied"
     assert refusal_of(decided(), READ, Circumstances(withheld=True)).kind == "withheld"

@@ -6,6 +6,8 @@ import pytest
 from policies import CATALOG, action, facts, policy, pounds, written
 
 from outgate.actions.action import Access, Confidence, Tier
+from outgate.intake.bodies import DECODED_LIMIT, WHOLE_LIMIT
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.decide import decide, decide_answer, discharged, needs, raised, reads_answer
 from outgate.policy.decision import Reason, refusal
 from outgate.policy.effect import Effect, Mode
@@ -134,6 +136,55 @@ def test_a_parameter_of_another_type_than_promised_is_missing():
     rules = "- {id: a, match: {action: crm.update_contact}, when: params.id > 5, effect: escalate}"
     assert answer(rules, action(params={"id": 6})) is Effect.ESCALATE
     assert answer(rules, action(params={"id": True})) is Effect.BLOCK
+
+
+LARGE = "- {id: big, match: {action: payments.create_payment}, when: params.amount.minor > 5, effect: escalate, onTooLarge: %s}"
+UNKEPT, UNPARSED, SEARCHED = (
+    UnreadBody(too_large=True),
+    SpooledBody("", DECODED_LIMIT + 1, ""),
+    SpooledBody("", DECODED_LIMIT, ""),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "body", "expected"),
+    [
+        ("escalate", UNKEPT, Effect.ESCALATE),
+        ("escalate", UNPARSED, Effect.ESCALATE),
+        ("block", UNPARSED, Effect.BLOCK),
+        ("escalate", SEARCHED, Effect.BLOCK),
+        ("escalate", UnreadBody(), Effect.BLOCK),
+        ("escalate", WholeBody(b"{}"), Effect.BLOCK),
+        ("escalate", NoBody(), Effect.BLOCK),
+    ],
+)
+def test_people_are_asked_of_what_is_too_large_where_a_rule_says_so(said, body, expected):
+    at = facts(unread=isinstance(body, UnreadBody))
+    at = replace(at, request=replace(at.request, body=body))
+    assert answer(LARGE % said, action("payments.create_payment"), at=at) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (UNKEPT, Effect.ESCALATE),
+        (SpooledBody("", WHOLE_LIMIT + 1, ""), Effect.ESCALATE),
+        (UNPARSED, Effect.BLOCK),
+    ],
+)
+def test_what_is_too_large_to_be_parsed_is_not_too_large_to_be_searched(body, expected):
+    """That it could not be searched all the same has another reason: its coding, or its charset."""
+    at = facts(unread=isinstance(body, UnreadBody))
+    at = replace(at, request=replace(at.request, body=body))
+    rules = "- {id: a, match: {data: secret}, effect: block, onTooLarge: escalate}"
+    assert answer(rules, action(data=frozenset({"unreadable"})), at=at) is expected
+    assert answer(rules, action(data=frozenset({"unreadable", "secret"})), at=at) is Effect.BLOCK
+
+
+def test_an_age_that_is_not_known_is_no_matter_of_size():
+    at = facts(age=None, unread=True)
+    at = replace(at, request=replace(at.request, body=UNKEPT))
+    assert answer("- {id: a, when: agent.age < days(7), effect: block, onTooLarge: escalate}", at=at) is Effect.BLOCK
 
 
 def test_an_unread_body_restricts_where_a_rule_asks_for_data():

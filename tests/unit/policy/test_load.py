@@ -86,7 +86,7 @@ def test_every_problem_is_reported_at_once_with_its_place():
     ]
 
 
-@pytest.mark.parametrize("key", ["locked", "onTooLarge", "redact"])
+@pytest.mark.parametrize("key", ["locked", "redact"])
 def test_keys_that_can_not_be_acted_on_yet_are_refused(key):
     (message,) = wrong(f"- {{id: a, effect: block, {key}: 5}}")
     assert message.startswith(f"'{key}' is not in this version: ")
@@ -190,6 +190,14 @@ def test_data_that_nothing_recognises_is_refused(where):
         (
             "{id: a, effect: block, match: {host: 'api.*.test'}}",
             "a host is a name as it goes on the wire or an address, a leading '*.' stands for any labels before it, not 'api.*.test'",
+        ),
+        (
+            "{id: a, effect: allow, onTooLarge: block}",
+            "an allow rule that can't be judged never matches, leave onTooLarge out",
+        ),
+        (
+            "{id: a, phase: response, when: response.rows > 3, effect: block, onTooLarge: block}",
+            "onTooLarge is for the body of a request: an answer or a message that is too large takes onError",
         ),
         ("{id: a, effect: allow, onError: block}", "an allow rule that can't be judged never matches, leave onError out"),
         ("{id: a, effect: block, onError: escalate}", "onError: escalate is weaker than effect: block, use block or stricter"),
