@@ -20,7 +20,7 @@ from outgate.mitm.allowance import Allowance, size_of
 from outgate.mitm.enforce import BreachError, Call, Failure, check_pass, conclude, unfinished
 from outgate.mitm.keeping import Budget, Gathering, Shelf
 from outgate.mitm.leaves import leaf_name
-from outgate.mitm.original import plain_tunnel
+from outgate.mitm.original import tunnel_for
 from outgate.mitm.pool import Pool
 from outgate.mitm.taps import meter_for
 from outgate.policy.decision import Reason, refusal
@@ -213,7 +213,7 @@ class Addon:
 
     def requestheaders(self, link: Link, request: http.Request, *, ended: bool, problem: Unreadable | None) -> Call:
         """Read a head. Where a body is not wanted, or can't be had, it is ready to be decided."""
-        raw = translate.raw_request(request, _tunnel_for(link, request))
+        raw = translate.raw_request(request, tunnel_for(link, request))
         length = translate.declared_length(raw.headers)
         if ended and length:
             problem = _BODY_AND_NONE
@@ -438,13 +438,6 @@ class Addon:
         self._h2[way.host, way.port] = None
         if len(self._h2) > _KNOWN_UPSTREAMS:
             self._h2.popitem(last=False)
-
-
-def _tunnel_for(link: Link, request: http.Request) -> Tunnel | None:
-    """Where a connection in the clear was turned to us, each request says itself which host it is for."""
-    if link.scheme == "transparent" and link.tunnel is not None and not link.tunnel.tls:
-        return plain_tunnel(link.tunnel, request.headers.fields)
-    return link.tunnel
 
 
 def _leads_to(link: Link) -> tuple[str, int]:

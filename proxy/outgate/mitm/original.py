@@ -13,7 +13,10 @@ from outgate.intake.destination import canonical_authority
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mitmproxy import http
+
     from outgate.intake.request import Tunnel
+    from outgate.mitm.link import Link
 
 _SO_ORIGINAL_DST: Final = 80
 """Of netfilter, for IPv4 and, at its own level, for IPv6 (linux/netfilter_ipv4.h, netfilter_ipv6/ip6_tables.h)."""
@@ -91,3 +94,10 @@ def _takes_others(sock: Socket) -> bool:
 def _plain(address: str, port: int) -> Original:
     found = ip_address(address.partition("%")[0])
     return Original(str(getattr(found, "ipv4_mapped", None) or found), port)
+
+
+def tunnel_for(link: Link, request: http.Request) -> Tunnel | None:
+    """Where a connection in the clear was turned to us, each request says itself which host it is for."""
+    if link.scheme == "transparent" and link.tunnel is not None and not link.tunnel.tls:
+        return plain_tunnel(link.tunnel, request.headers.fields)
+    return link.tunnel
