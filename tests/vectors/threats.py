@@ -79,7 +79,7 @@ def page(catalogue: dict[str, Any], here: dict[str, int]) -> str:
             parts.append(f"\n### {title}\n\n| | | tried |\n|---|---|---|\n")
             parts += [f"| {one} | {sentences[one]} | {_where(one, here, elsewhere)} |\n" for one in rows]
     parts += [_DEPLOYED, *_reasons(every, catalogue["deployment"], sentences)]
-    parts += [_NOT_STOPPED, *_reasons(every, not_stopped, sentences)]
+    parts += [_NOT_STOPPED, "\n", *(f"- {one}\n" for one in catalogue["besides"]), *_reasons(every, not_stopped, sentences)]
     parts += [_ABSENT, *_reasons(every, catalogue["not_here"], sentences)]
     return "".join(parts)
 
