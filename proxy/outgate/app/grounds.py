@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from outgate.settings import Settings
 
 DEFAULT_POLICY = "coding-agent"
-_TAKES_A_RESTART = frozenset({"listen", "admin", "admin_token_file", "metrics", "hold", "drain", "body_limit", "limits", "log_level"})
+_TAKES_A_RESTART = frozenset(
+    {"listen", "admin", "admin_token_file", "metrics", "hold", "drain", "body_limit", "limits", "log_level"}
+)
 """Settings that hold from a gate's start to its end."""
 
 
