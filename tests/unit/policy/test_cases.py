@@ -170,7 +170,8 @@ def guarded(case):
         "{name: a, request: PATCH https://w.test/, answer: allow, message: {json: {a: 1}, data: secret, answer: block}, rules: leaks}",
         "{name: a, request: PATCH https://w.test/, answer: allow, message: {unread: true, over: grpc, answer: block}, tells: Secrets}",
         "{name: a, request: PATCH https://w.test/, answer: allow, agent: {observe: true}, message: {size: 10, answer: allow, would: escalate}}",
-        "{name: a, request: PATCH https://w.test/, answer: allow, message: {text: %s, answer: block}}" % ("AKIA" + "Z2345ABCDEFGHIJK"),
+        "{name: a, request: PATCH https://w.test/, answer: allow, message: {text: %s, answer: block}}"
+        % ("AKIA" + "Z2345ABCDEFGHIJK"),
     ],
 )
 def test_limits_people_and_answers_are_cases_too(case):
