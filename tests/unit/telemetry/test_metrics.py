@@ -178,7 +178,11 @@ def test_a_message_that_a_rule_spoke_of_is_an_event_and_one_that_people_approved
     metrics = Metrics()
     for what in ("refused", "refused", "approved", "would"):
         metrics.noted(f"message-{what}", "coder", {"rules": ["x"], "over": "grpc"})
-    assert samples(metrics, "outgate_messages_total") == {("coder", "refused"): 2, ("coder", "approved"): 1, ("coder", "would"): 1}
+    assert samples(metrics, "outgate_messages_total") == {
+        ("coder", "refused"): 2,
+        ("coder", "approved"): 1,
+        ("coder", "would"): 1,
+    }
     assert samples(metrics, "outgate_approvals_total") == {("used",): 1}
 
 
