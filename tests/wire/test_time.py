@@ -107,7 +107,9 @@ async def test_who_says_nothing_between_requests_is_not_late_but_idle(gateway):
 async def test_a_head_of_http2_that_never_ends_ends_its_connection_with_a_note(gateway):
     await gateway.upstream(alpn=("h2", "http/1.1"))
     async with await gateway.h2() as client, client.wire:
-        assert (await client.answer(await client.request("GET", "/forbidden", "api.test"))).status == 403  # settings are agreed on
+        assert (
+            await client.answer(await client.request("GET", "/forbidden", "api.test"))
+        ).status == 403  # settings are agreed on
         await client.wire.send(frames.HeadersFrame(3, b"\x82", flags=["END_STREAM"]).serialize())
         await until_head(gateway)
         await pass_time(gateway, 31)
