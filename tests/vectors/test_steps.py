@@ -12,6 +12,7 @@ import hpack
 import hyperframe.frame as frames
 import pytest
 from OpenSSL import SSL
+from wire.greeting import Greeter, available, grease_ech
 
 from outgate.mitm.link import Limits
 
@@ -82,6 +83,32 @@ async def test_a_greeting_with_any_other_name_is_answered_and_goes_nowhere(gatew
     assert upstream.accepted == evil.accepted == 0
     assert all(decision["answer"] == "block" for decision in gateway.decisions())
     assert gateway.decisions() or gateway.events("tunnel-refused") or gateway.events("trust-failed")
+
+
+@pytest.mark.skipif(available() is None, reason="the system has no libssl")
+@vector("D-38")
+async def test_an_encrypted_greeting_that_is_none_is_passed_over(gateway):
+    upstream = await gateway.upstream()
+    wire = await gateway.plain()
+    assert (await wire.tunnel("api.test", 443)).status == 200
+    greeter = Greeter(wire, "api.test", ech := grease_ech())
+    got = await greeter.ask(b"GET /a HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n\r\n")
+    wire.writer.close()
+    assert got.startswith(b"HTTP/1.1 200 "), got
+    assert b"\xfe\x0d" + len(ech).to_bytes(2) + ech in greeter.sent
+    assert upstream.client_names == ["api.test"]
+
+
+@pytest.mark.skipif(available() is None, reason="the system has no libssl")
+@vector("D-38")
+async def test_of_an_encrypted_greeting_the_outer_name_counts(gateway):
+    upstream, evil = await gateway.upstream(), await gateway.upstream("evil.test")
+    wire = await gateway.plain()
+    assert (await wire.tunnel("api.test", 443)).status == 200
+    got = await Greeter(wire, "evil.test", grease_ech()).ask(b"GET /a HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n\r\n")
+    wire.writer.close()
+    assert got.startswith(b"HTTP/1.1 421 "), got
+    assert upstream.accepted == evil.accepted == 0
 
 
 def says(gateway, answers):
