@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from outgate.errors import UnavailableError
+from outgate.inspect.examine import examine
 from outgate.intake.bodies import Undecodable
 from outgate.intake.codings import codings_of, plain
-from outgate.intake.request import SpooledBody, WholeBody
+from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.worker.process import Worker
-from outgate.worker.tasks import Identify, Name, Review, Search, body_of, done, headers_of, size_of
+from outgate.worker.tasks import Identify, Name, Review, Search, body_of, done, headers_of
 
 if TYPE_CHECKING:
     from outgate.actions.action import Action
@@ -67,6 +68,8 @@ class Pool:
         return tuple(worker.pid for worker in self._idle)
 
     async def actions(self, agent: str, request: Request, catalog: Catalog, *, data: bool) -> tuple[Action, ...]:
+        if is_small(request.body, request.headers):
+            return examine(request, catalog, data=data)
         found: tuple[Action, ...] = await self._done(agent, Identify(request=request, data=data), catalog)
         return found
 
@@ -99,7 +102,7 @@ class Pool:
             await self._idle.pop().end()
 
     async def _done(self, agent: str, task: Task, catalog: Catalog | None = None) -> Any:
-        if is_small(task):
+        if is_small(body_of(task), headers_of(task)):
             return done(task, catalog)
         return await self._enqueued(agent, task, catalog)
 
@@ -169,16 +172,27 @@ class Pool:
         self._dispatch()
 
 
-def is_small(task: Task) -> bool:
-    """Whether it takes no time that others would notice, whatever is in it."""
-    body = body_of(task)
-    size = size_of(body)
+def is_small(body: Body, headers: tuple[tuple[str, str], ...]) -> bool:
+    """Whether reading it takes no time that others would notice, whatever is in it."""
+    size = _size(body)
     if size is None or size > SMALL:
         return False
-    headers = headers_of(task) if size else ()
-    if not codings_of(headers):
+    if not size or all(name != "content-encoding" for name, _ in headers) or not codings_of(headers):
         return True
     return isinstance(body, WholeBody) and not isinstance(plain(headers, body.content, limit=SMALL), Undecodable)
+
+
+def _size(body: Body) -> int | None:
+    """How much of it there is to read in memory; None where it is not in memory."""
+    match body:
+        case NoBody():
+            return 0
+        case WholeBody(content):
+            return len(content)
+        case UnreadBody(head=head):
+            return len(head)
+        case SpooledBody():
+            return None
 
 
 def _opened(body: Body) -> int | None:

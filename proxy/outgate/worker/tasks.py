@@ -12,7 +12,7 @@ from outgate.errors import UnavailableError
 from outgate.inspect.examine import examine
 from outgate.inspect.secrets import SECRET, secrets_in
 from outgate.intake.bodies import WHOLE_LIMIT
-from outgate.intake.request import BODY_HEAD, NoBody, SpooledBody, UnreadBody, WholeBody
+from outgate.intake.request import BODY_HEAD, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.answered import answered_of
 
 if TYPE_CHECKING:
@@ -122,16 +122,3 @@ def _whole(body: SpooledBody, descriptor: int) -> Body:
     if len(content) != body.size or f"sha256:{hashlib.sha256(content).hexdigest()}" != body.digest:
         raise UnavailableError("a body that was kept is not what it was when it came")
     return WholeBody(content)
-
-
-def size_of(body: Body) -> int | None:
-    """How much of it there is to read in memory; None where it is not in memory."""
-    match body:
-        case NoBody():
-            return 0
-        case WholeBody(content):
-            return len(content)
-        case UnreadBody(head=head):
-            return len(head)
-        case SpooledBody():
-            return None

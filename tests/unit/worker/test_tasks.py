@@ -1,6 +1,7 @@
 """What can be asked of whoever reads bodies."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from asked import asked
@@ -11,7 +12,8 @@ from outgate.errors import UnavailableError
 from outgate.inspect.examine import examine
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 from outgate.policy.answered import answered_of
-from outgate.worker.tasks import Identify, Name, Review, Search, body_of, done, headers_of, made_whole, size_of
+from outgate.worker import tasks
+from outgate.worker.tasks import Identify, Name, Review, Search, body_of, done, headers_of, made_whole
 
 CONTENT = b'{"charge": "ch_1"}'
 REQUEST = asked("POST https://api.stripe.com/v1/refunds", headers={"content-encoding": "gzip"}, body=WholeBody(CONTENT))
@@ -35,7 +37,6 @@ def test_what_must_be_read_for_each():
         (),
         ANSWER.headers,
     ]
-    assert [size_of(body) for body in (NoBody(), WholeBody(b"x"), UnreadBody(head=b"xy"), SPOOLED)] == [0, 1, 2, None]
 
 
 def test_a_spooled_body_is_made_whole(tmp_path):
@@ -49,3 +50,15 @@ def test_one_that_is_not_what_came_is_not(tmp_path, content):
     (tmp_path / "body").write_bytes(content)
     with (tmp_path / "body").open("rb") as file, pytest.raises(UnavailableError):
         made_whole(ANSWER, file.fileno())
+
+
+def test_one_that_no_memory_has_room_for_is_unread_and_named_by_its_digest(tmp_path, monkeypatch):
+    monkeypatch.setattr(tasks, "WHOLE_LIMIT", 10)
+    (tmp_path / "body").write_bytes(CONTENT)
+    with (tmp_path / "body").open("rb") as file:
+        unread = UnreadBody(length=len(CONTENT), too_large=True, head=CONTENT)
+        assert body_of(made_whole(ANSWER, file.fileno())) == unread
+        large = replace(REQUEST, body=SPOOLED)
+        assert body_of(made_whole(Identify(request=large, data=True), file.fileno())) == unread
+        named = done(made_whole(Name(agent="a", request=large), file.fileno()), None)
+    assert named == request_digest("a", REQUEST)
