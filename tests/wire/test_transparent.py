@@ -170,7 +170,7 @@ async def test_a_hello_in_many_pieces_is_waited_for(gateway, turned):
     assert gateway.events("tunnel-refused") == []
 
 
-@pytest.mark.parametrize("sent", [b"", b"\x16\x03", hello("api.test")[:60]])
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03", hello("api.test")[:60]], ids=["nothing", "two bytes", "half a greeting"])
 async def test_who_never_says_what_for_is_not_waited_for(make, sent):
     gateway = await make(limits=Limits(stranger=timedelta(milliseconds=50)))
     gateway.engine._original = lambda _sock: Original(EVIL, 443)

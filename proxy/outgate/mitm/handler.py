@@ -20,8 +20,9 @@ from outgate.mitm.enforce import BreachError
 from outgate.mitm.entry import first_layer
 from outgate.mitm.outward import READ, REST_AFTER, Upstreams
 from outgate.mitm.pace import Pace, over
+from outgate.mitm.parting import Parting
 from outgate.mitm.tunnel import TunnelGate
-from outgate.mitm.wire import Becomes, Begin, Cut, CutOff, DecideHook, Line, Look, OfCall, Replace, Settled, WaitHook, Wire
+from outgate.mitm.wire import Becomes, Begin, Cut, CutOff, DecideHook, LetGo, Line, Look, OfCall, Replace, Settled, WaitHook, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -80,6 +81,7 @@ class Handler(LiveConnectionHandler):
         self._watched: set[Connection] = set()
         self._out: dict[Connection, list[bytes]] = {}
         self._half_closed: list[Connection] = []
+        self._parting = Parting(limits.idle.total_seconds(), self._loop.time)
         self._outward = Upstreams(self, link=link, addon=addon, limits=limits)
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -133,8 +135,7 @@ class Handler(LiveConnectionHandler):
                 await asyncio.Event().wait()  # until our side is closed too, which cancels
             except asyncio.CancelledError as error:
                 cancelled = error
-        with contextlib.suppress(OSError):
-            io.writer.close()
+        self._part(io.writer)
         self.transports.pop(connection, None)
         if cancelled is not None:
             raise cancelled
@@ -206,6 +207,7 @@ class Handler(LiveConnectionHandler):
         self._link.room.set()
         current = asyncio.current_task()
         self._deciding.give_up()
+        self._parting.abort()
         for wait in tuple(self._waits):
             wait.cancel()
         for io in list(self.transports.values()):
@@ -269,6 +271,10 @@ class Handler(LiveConnectionHandler):
                 self.wakeup_timer.add(asyncio.create_task(self.wakeup(command)))
             case commands.Log():
                 pass
+            case LetGo():
+                for connection in tuple(self.transports):
+                    if connection is not self.client:
+                        self._close(connection, half=False)
             case Becomes(rest=rest):
                 self._replace(TunnelGate(self._line()), rest)
             case Replace(layer=layer, data=data):
@@ -395,6 +401,10 @@ class Handler(LiveConnectionHandler):
         if connection.state is ConnectionState.CLOSED and io.handler is not None:
             io.handler.cancel()
 
+    def _part(self, writer: asyncio.StreamWriter) -> None:
+        if self._parting.close(writer):
+            self._keep(asyncio.create_task(self._parting.see_off(writer)))
+
     def _backlog(self, connection: Connection) -> int:
         io = self.transports.get(connection)
         written = io.writer.transport.get_write_buffer_size() if io and isinstance(io.writer, asyncio.StreamWriter) else 0
@@ -417,7 +427,7 @@ class Handler(LiveConnectionHandler):
             if self._outward.keeps(connection):
                 continue
             if isinstance(io.writer, asyncio.StreamWriter):
-                io.writer.close()
+                self._part(io.writer)
             if io.handler is not None and io.handler is not asyncio.current_task():
                 io.handler.cancel()
         try:
@@ -426,6 +436,7 @@ class Handler(LiveConnectionHandler):
             self.fail(error, "recording what a client left unfinished")
         while self.tasks:
             await asyncio.wait(tuple(self.tasks))
+        self._addon.doors.leave(self._link)  # until here it is one of its agent's: what is left of it takes room
 
 
 def _agrees(layer: Layer) -> bool:

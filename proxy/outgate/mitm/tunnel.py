@@ -14,7 +14,7 @@ from outgate.mitm.hello import Hello, Unnamed, Wants
 from outgate.mitm.layers import Http
 from outgate.mitm.opaque import Opaque
 from outgate.mitm.tls import AgentTls
-from outgate.mitm.wire import Replace, wire_of
+from outgate.mitm.wire import LetGo, Replace, Rested, Settled, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
@@ -41,7 +41,12 @@ class TunnelGate(layer.Layer):
         wire = wire_of(self.context)
         match event:
             case events.Start():
+                yield LetGo()
                 return
+            case Settled() | Rested():
+                return
+            case events.ConnectionEvent(connection=connection) if connection is not self.context.client:
+                return  # an upstream that a request led to before: what it still says is not the client's word
             case events.ConnectionClosed():
                 yield commands.CloseConnection(self.context.client)
                 return

@@ -204,6 +204,10 @@ class Becomes(commands.Command):
         self.rest = rest
 
 
+class LetGo(commands.Command):
+    """Whatever this client's requests led to before has no part in what follows: no byte of it is the client's, or for it."""
+
+
 class SpeaksHttp2(commands.Command):
     """The client began with HTTP/2's preface (RFC 9113, section 3.4), whatever was agreed on in TLS."""
 
