@@ -93,7 +93,7 @@ class Downloads:
         if ask.path == "/freed":
             self._acks.wait(stream)
         if ask.path == "/hang-up":
-            return Answer(hangs_up=True)
+            return Answer(hangs_up=stream)
         if ask.path.startswith("/ack/"):
             return self._acks.service(replace(ask, path=ask.path.removeprefix("/ack")))
         if ask.path == "/together":

@@ -90,8 +90,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     talk: Callable[[BinaryIO, BinaryIO], None] | None = None
     """What goes on, on the same connection, after a 101."""
-    hangs_up: bool = False
-    """Close the connection afterwards, without having said so."""
+    hangs_up: str = ""
+    """Close the connection afterwards, without having said so; whoever waits for a stream of this name hears when that is done."""
 
 
 type Service = Callable[[Ask], Answer]
@@ -237,6 +237,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, scheme: str, owner: LookAlikes, context: ssl.SSLContext | None) -> None:
         self.scheme, self.owner, self._context = scheme, owner, context
+        self.hanging_up: dict[object, str] = {}
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def get_request(self):
@@ -245,6 +246,11 @@ class _Server(ThreadingHTTPServer):
         if self._context:  # the handshake is made by the connection's own thread, at its first read
             connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         return connection, address
+
+    def shutdown_request(self, request) -> None:
+        super().shutdown_request(request)
+        if stream := self.hanging_up.pop(request, ""):
+            self.owner.acks.said(stream)
 
     def handle_error(self, request, client_address) -> None:
         """Clients leave in the middle, as they may."""
@@ -349,7 +355,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self._send_chunks(answer.body)
-        self.close_connection |= answer.hangs_up
+        if answer.hangs_up:
+            self.close_connection = True
+            self.server.hanging_up[self.connection] = answer.hangs_up
 
     def _send_chunks(self, pieces: Iterable[bytes]) -> None:
         self.close_connection = True

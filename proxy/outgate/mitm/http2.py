@@ -30,7 +30,7 @@ from outgate.intake.request import Unreadable
 from outgate.mitm.link import MIB
 from outgate.mitm.shares import Bucket
 from outgate.mitm.translate import declared_length, received
-from outgate.mitm.wire import BadBody, LateHead, RefusedHead, wire_of
+from outgate.mitm.wire import BadBody, LateHead, RefusedHead, Unanswered, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -400,5 +400,6 @@ class UpstreamHttp2(_Settling, Http2Client):
             return (yield from super().handle_h2_event(event))
         self.leaving = True
         for stream_id in [stream_id for stream_id in self.streams if stream_id > event.last_stream_id]:
-            yield ReceiveHttp(ResponseProtocolError(stream_id, _WENT, ErrorCode.GENERIC_SERVER_ERROR))
+            yield ReceiveHttp(Unanswered(stream_id, _WENT, ErrorCode.GENERIC_SERVER_ERROR))
+            self.streams.pop(stream_id, None)
         return False
