@@ -145,7 +145,7 @@ async def test_a_raise_in_the_download_gives_the_client_nothing_of_it(make, monk
         (Exchange, "_head"),
         (Exchange, "_decide"),
         (Exchange, "_send"),
-        (Exchange, "_upload"),
+        (Exchange, "_send_kept"),
         (Http, "get_connection"),
         (Http, "make_stream"),
         (AgentHttp1, "read_headers"),

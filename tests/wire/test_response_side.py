@@ -356,6 +356,10 @@ async def test_a_client_that_leaves_a_held_answer_leaves_nothing_behind(start, h
     upstream.answers["/rows"] = stuck
     asked = asyncio.create_task(ask(gateway, h2, "/rows"))
     await sent.wait()
+    (handler,) = gateway.engine._handlers.values()
+    async with asyncio.timeout(20):
+        while not handler._link.gathered:
+            await asyncio.sleep(0)
     asked.cancel()
     await upstream.until(lambda u: u.closed > 0)
     assert await ended(gateway) == [("unknown", 200)]

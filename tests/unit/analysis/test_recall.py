@@ -12,7 +12,8 @@ from recorded import Record
 from outgate.actions.action import Money
 from outgate.analysis.recall import Fixed, Lost, recall
 from outgate.errors import EvidenceError
-from outgate.intake.request import UnreadBody, WholeBody
+from outgate.intake.bodies import DECODED_LIMIT
+from outgate.intake.request import SpooledBody, UnreadBody, WholeBody
 from outgate.policy.effect import Effect
 
 OPEN = policy("- {id: all, match: {}, effect: allow}\n- {id: d, match: {data: secret}, effect: block}")
@@ -113,6 +114,20 @@ def test_what_could_not_be_told_then_can_not_be_told_now():
     body["facts"] = {"data": True, "body": False, "time": False}
     found = recall(body)
     assert (found.facts.unread, found.facts.unsteady) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "read", "unread"),
+    [
+        (SpooledBody("/dev/fd/9", DECODED_LIMIT + 1, "sha256:0"), SpooledBody("", DECODED_LIMIT + 1, ""), False),
+        (SpooledBody("/dev/fd/9", DECODED_LIMIT, "sha256:0"), UnreadBody(DECODED_LIMIT), False),
+        (UnreadBody(7, too_large=True), UnreadBody(7, too_large=True), True),
+        (UnreadBody(7), UnreadBody(7), False),
+    ],
+)
+def test_a_body_that_was_too_large_then_is_too_large_now(body, read, unread):
+    found = recall(recorded(action(), request=replace(GET, method="POST", body=body), unread=unread))
+    assert (found.facts.request.body, found.facts.unread) == (read, unread)
 
 
 @pytest.mark.parametrize("reason", ["unreadable", "destination", "halted", "cannot-decide", "agent", "upstream"])

@@ -41,6 +41,7 @@ def wrong(case):
         "{name: a, request: GET https://x.test/, mode: observe, answer: allow, would: escalate}",
         "{name: a, request: GET https://x.test/, data: secret, answer: block, rules: data}",
         "{name: a, request: POST https://x.test/, body: x, unread: true, answer: block, rules: [posts, data]}",
+        "{name: a, request: POST https://x.test/, body: x, tooLarge: true, answer: block, rules: [posts, data]}",
     ],
 )
 def test_a_case_that_comes_out_as_it_says_passes(case):
