@@ -56,6 +56,12 @@ ELSEWHERE = {
     "websocket_start": "test_websocket",
     "websocket_message": "test_websocket",
     "websocket_end": "test_websocket",
+    "entry_refused": "test_socks",
+    "introduced": "test_socks",
+    "certified": "test_https_listener",
+    **dict.fromkeys(("unread", "unnamed", "named", "opaque", "may_pass_unread", "opaque_over_bound"), "test_opaque"),
+    **dict.fromkeys(("identify_by_place", "transparent_refused", "called"), "test_transparent"),
+    **dict.fromkeys(("conversation", "message_refused"), "test_grpc"),
 }
 
 

@@ -61,7 +61,7 @@ async def test_a_layer_of_mitmproxys_own_aborts(make, monkeypatch):
     """Raw TCP, DNS and the like announce themselves with hooks of their own: there is nobody for them here."""
     gateway = await make(expects_alarms=True)
     upstream = await gateway.upstream(tls=False)
-    monkeypatch.setattr("outgate.mitm.layers.Http", lambda context, _mode: tcp.TCPLayer(context))
+    monkeypatch.setattr("outgate.mitm.tunnel.Http", lambda context, _mode: tcp.TCPLayer(context))
     async with await gateway.plain() as client:
         await client.tunnel("api.test", 80)
         await client.request("GET", "/a", "api.test")

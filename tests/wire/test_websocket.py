@@ -191,7 +191,7 @@ async def test_no_message_is_kept(gateway):
         await socket.receive()
     (handler,) = gateway.engine._all()
     (stream,) = handler.layer.child_layer.streams.values()
-    assert not any(side.pieces or side.waiting for side in (stream.child_layer._agent, stream.child_layer._upstream))
+    assert not any(side.begun or side.waiting or side.size for side in (stream.child_layer._agent, stream.child_layer._upstream))
 
 
 async def test_a_message_over_the_limit_ends_it(make):

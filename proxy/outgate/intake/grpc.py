@@ -43,13 +43,12 @@ class Frames:
         self._limit = limit
         self._prefix = b""
         self._left = 0
-        self._kept: list[bytes] = []
-        self._size = 0
+        self._kept = bytearray()
         self._whole = False
 
     @property
     def kept(self) -> int:
-        return self._size
+        return len(self._kept)
 
     def feed(self, data: bytes, *, whole: bool) -> list[bytes | Piece]:
         found: list[bytes | Piece] = []
@@ -75,8 +74,7 @@ class Frames:
             return at
         to = min(len(data), at + self._left)
         if self._whole:
-            self._kept.append(data[at:to])
-            self._size += to - at
+            self._kept += data[at:to]
         self._left -= to - at
         if not self._left:
             self._finish(found)
@@ -93,10 +91,9 @@ class Frames:
 
     def _finish(self, found: list[bytes | Piece]) -> None:
         if self._whole:
-            content = b"".join(self._kept)
+            content = bytes(self._kept)
             found.append(Piece(self._prefix + content, content, bool(self._prefix[0] & _PACKED)))
-            self._kept.clear()
-            self._size = 0
+            self._kept = bytearray()
         self._prefix = b""
 
     def end(self) -> Piece | None:

@@ -27,7 +27,7 @@ class Events:
         self.broken = ""
         self._limit = limit
         self._whole = False
-        self._kept = b""
+        self._kept = bytearray()
         self._seen = 0
         """Up to where in it there is no end, nor the beginning of one."""
         self._half = False
@@ -71,19 +71,26 @@ class Events:
             if data.startswith(b"\n"):
                 found.append(b"\n")
                 data = data[1:]
-        text, at = self._kept + data, 0
-        while (end := _END.search(text, max(at, self._seen))) is not None:
-            found.append(Piece(text[at : end.end()], text[at : end.start()]))
-            at, self._seen = end.end(), 0
-            self._half = at == len(text) and text.endswith(b"\r")
-        self._kept = text[at:]
+        self._kept += data  # in its place: an event may come byte by byte
+        if (end := _END.search(self._kept, self._seen)) is not None:
+            self._take(bytes(self._kept), end, found)
         self._seen = max(0, len(self._kept) - _LONGEST_END)
         if len(self._kept) > self._limit:
             self.broken = TOO_LARGE
 
+    def _take(self, text: bytes, end: re.Match[bytes] | None, found: list[bytes | Piece]) -> None:
+        """Take the events that are whole, from the end of the first one on."""
+        at = 0
+        while end is not None:
+            found.append(Piece(text[at : end.end()], text[at : end.start()]))
+            at = end.end()
+            end = _END.search(text, at)
+        self._half = at == len(text) and text.endswith(b"\r")
+        self._kept = bytearray(text[at:])
+
     def end(self) -> Piece | None:
         """What has no blank line after it is no event, but who reads loosely takes it for one."""
-        kept, self._kept = self._kept, b""
+        kept, self._kept = bytes(self._kept), bytearray()
         return Piece(kept, kept) if kept else None
 
     def message(self, piece: Piece, *, sent: bool) -> Message:

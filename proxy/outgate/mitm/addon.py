@@ -117,7 +117,7 @@ class Addon:
         """Give every admission that is still open its outcome."""
         for kept in tuple(link.kept):
             kept.over()
-        self.doors.leave(link)
+        link.holds(0)
         errors = []
         for call in tuple(link.calls):
             try:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +18,7 @@ from outgate.mitm.enforce import BreachError
 from outgate.mitm.entry import first_layer
 from outgate.mitm.outward import READ, REST_AFTER, Upstreams
 from outgate.mitm.pace import Pace, over
-from outgate.mitm.parting import Parting
+from outgate.mitm.parting import Parting, take_back
 from outgate.mitm.tunnel import TunnelGate
 from outgate.mitm.wire import Becomes, Begin, Cut, CutOff, DecideHook, LetGo, Line, Look, OfCall, Replace, Settled, WaitHook, Wire
 
@@ -81,7 +79,7 @@ class Handler(LiveConnectionHandler):
         self._watched: set[Connection] = set()
         self._out: dict[Connection, list[bytes]] = {}
         self._half_closed: list[Connection] = []
-        self._parting = Parting(limits.idle.total_seconds(), self._loop.time)
+        self._parting = Parting(self._loop.time)
         self._outward = Upstreams(self, link=link, addon=addon, limits=limits)
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -135,7 +133,7 @@ class Handler(LiveConnectionHandler):
                 await asyncio.Event().wait()  # until our side is closed too, which cancels
             except asyncio.CancelledError as error:
                 cancelled = error
-        self._part(io.writer)
+        self._part(connection, io.writer)
         self.transports.pop(connection, None)
         if cancelled is not None:
             raise cancelled
@@ -213,7 +211,7 @@ class Handler(LiveConnectionHandler):
         for io in list(self.transports.values()):
             if isinstance(io.writer, asyncio.StreamWriter):
                 if unsent:
-                    _take_back(io.writer)
+                    take_back(io.writer)
                 io.writer.transport.abort()
             if io.handler is not None and io.handler is not current:
                 io.handler.cancel()
@@ -401,9 +399,10 @@ class Handler(LiveConnectionHandler):
         if connection.state is ConnectionState.CLOSED and io.handler is not None:
             io.handler.cancel()
 
-    def _part(self, writer: asyncio.StreamWriter) -> None:
+    def _part(self, connection: Connection, writer: asyncio.StreamWriter) -> None:
         if self._parting.close(writer):
-            self._keep(asyncio.create_task(self._parting.see_off(writer)))
+            patience = self._limits.idle if connection is self.client else self._limits.connect
+            self._keep(asyncio.create_task(self._parting.see_off(writer, patience)))
 
     def _backlog(self, connection: Connection) -> int:
         io = self.transports.get(connection)
@@ -427,7 +426,7 @@ class Handler(LiveConnectionHandler):
             if self._outward.keeps(connection):
                 continue
             if isinstance(io.writer, asyncio.StreamWriter):
-                self._part(io.writer)
+                self._part(connection, io.writer)
             if io.handler is not None and io.handler is not asyncio.current_task():
                 io.handler.cancel()
         try:
@@ -446,11 +445,3 @@ def _agrees(layer: Layer) -> bool:
             return True
         layer = layer.child_layer
     return isinstance(layer, TunnelGate)
-
-
-def _take_back(writer: asyncio.StreamWriter) -> None:
-    """Have the socket's end be a reset (SO_LINGER, zero seconds): what waits in it is thrown away."""
-    sock = writer.get_extra_info("socket")
-    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
-        with contextlib.suppress(OSError):  # it is closed already
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

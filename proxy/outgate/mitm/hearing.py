@@ -23,6 +23,7 @@ from outgate.intake import grpc, sse
 from outgate.intake.pieces import Piece
 from outgate.mitm.enforce import BreachError
 from outgate.mitm.forward import Forwarding
+from outgate.mitm.keeping import EACH, NO_ROOM, Charged
 from outgate.mitm.pace import Patience
 from outgate.mitm.wire import Begin, OfCall
 
@@ -35,19 +36,16 @@ if TYPE_CHECKING:
     from outgate import conversing
     from outgate.intake.pieces import Cutter
     from outgate.mitm.enforce import Call
-    from outgate.mitm.keeping import Budget
-    from outgate.mitm.link import Link
 
 REFUSED: Final = "a message was refused"
 _KIND: Final = b"content-type"
 _NAME: Final = len(_KIND)
 _IN_A_FILE: Final = "This call is too large for its messages to be decided one by one, so it was not sent."
-_NO_ROOM: Final = "So much is held for this agent that this can't be read any more. Send less at once."
 _ENCODED: Final = "What is sent is compressed as a whole, so that its messages can't be read."
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Lane:
+class Lane(Charged):
     """One direction of a body. `waiting` is what did not go on yet, in its order, and `held` its bytes.
 
     `heard` says whether a message is decided on, now. `passing`: its end is on its way, and waits for nothing any more.
@@ -56,9 +54,6 @@ class Lane:
     cutter: Cutter
     sends: bool
     heard: Callable[[], bool]
-    link: Link
-    room: Budget
-    charged: int = 0
     waiting: deque[Any] = field(default_factory=deque)
     held: int = 0
     weighing: bool = False
@@ -67,26 +62,10 @@ class Lane:
     cut: conversing.Cut | None = None
 
     @property
-    def size(self) -> int:
-        return self.charged
+    def holds(self) -> int:
+        return self.held + self.cutter.kept
 
-    def charge(self) -> bool:
-        """Have what it holds now charged to its agent. False: there is no room for that."""
-        more = self.held + self.cutter.kept - self.charged
-        if more > 0 and not self.room.take(self.link.agent.id, more):
-            return False
-        if more < 0:
-            self.room.give(self.link.agent.id, -more)
-        self.charged += more
-        (self.link.kept.add if self.charged else self.link.kept.discard)(self)
-        return True
-
-    def over(self) -> None:
-        """It holds nothing any more."""
-        if self.charged:
-            self.room.give(self.link.agent.id, self.charged)
-        self.charged = 0
-        self.link.kept.discard(self)
+    def forget(self) -> None:
         self.waiting.clear()
 
 
@@ -193,7 +172,7 @@ class Hearing(Forwarding):
             return
         yield from self._go_through(lane)
         if heard and self._goes(lane) and not lane.charge():
-            yield from self._stop(_NO_ROOM)
+            yield from self._stop(NO_ROOM)
 
     def _waits(self, lane: Lane | None, event: Any) -> CommandGenerator[bool]:
         """Whether an end, or trailers, wait for messages before."""
@@ -252,7 +231,7 @@ class Hearing(Forwarding):
             yield from (self.client_state if lane.sends else self.server_state)(first)
             return
         raw = first.raw if isinstance(first, Piece) else first
-        self._release(lane, len(raw))
+        self._release(lane, _size(first))
         if lane.sends:
             yield from super()._upload(raw)
         else:
@@ -263,7 +242,7 @@ class Hearing(Forwarding):
         return bool(self.client_state == self._stream if lane.sends else self.server_state == self._answer_body)
 
     def _keep(self, lane: Lane, one: Piece | bytes) -> None:
-        size = len(one.raw) if isinstance(one, Piece) else len(one)
+        size = _size(one)
         lane.waiting.append(one)
         lane.held += size
         if lane.sends and self.context.client.alpn != b"h2":
@@ -307,6 +286,10 @@ class Hearing(Forwarding):
             yield DropStream(self.stream_id)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
         yield from self._leave_upstream()
+
+
+def _size(one: Piece | bytes) -> int:
+    return EACH + (len(one.raw) if isinstance(one, Piece) else len(one))
 
 
 def _cutter_of(response: http.Response, most: int) -> Cutter | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import h11
 from mitmproxy import http
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from mitmproxy.proxy.layer import CommandGenerator
 
     from outgate.mitm.link import Limits
+
+MOST_INTERIM: Final = 100
+"""Heads of 1xx before an answer. Go gives up after five; they are read, and go nowhere."""
 
 
 class Bounded(Http1Connection):
@@ -123,9 +126,10 @@ class Bounded(Http1Connection):
 
 
 class UpstreamHttp1(Bounded, Http1Client):
-    """The upstream's side. `_heard`: something of an answer came."""
+    """The upstream's side. `_heard`: something of an answer came; `_dropped`: so many interim ones."""
 
     _heard = False
+    _dropped = 0
 
     @property
     def rests(self) -> bool:
@@ -160,21 +164,26 @@ class UpstreamHttp1(Bounded, Http1Client):
     def _answer_head(self) -> tuple[http.Response, int | None] | str | None:
         """Read the final head, and how long its body is. 1xx are dropped (RFC 9110, section 15.2), but 101 is final."""
         assert self.request is not None
+        data, at = bytes(self.buf), 0
         while True:
-            data = bytes(self.buf)
-            end = END_OF_HEAD.search(data)
-            if (end.end() if end else len(data)) > self.limits.response_head:
+            end = END_OF_HEAD.search(data, at)
+            if (end.end() if end else len(data)) - at > self.limits.response_head:
                 return "its head is too large"
             if end is None:
+                self.buf.maybe_extract_at_most(at)
                 return None
-            self.buf.maybe_extract_at_most(end.end())
-            lines = [line.removesuffix(b"\r") for line in data[: end.start()].split(b"\n")]
+            lines = [line.removesuffix(b"\r") for line in data[at : end.start()].split(b"\n")]
+            at = end.end()
             try:
                 response = http1.read_response_head(lines)
                 if response.status_code >= 200 or response.status_code == 101:
+                    self.buf.maybe_extract_at_most(at)
                     return response, http1.expected_http_body_size(self.request, response)
             except ValueError:
                 return "its head is malformed"
+            self._dropped += 1
+            if self._dropped > MOST_INTERIM:
+                return "too many interim answers"
 
     def trailers(self, trailers: http.Headers) -> CommandGenerator[None]:
         assert self.stream_id is not None
@@ -192,7 +201,7 @@ class UpstreamHttp1(Bounded, Http1Client):
             case RequestHeaders(request=request):
                 if self.request is not None:
                     raise BreachError("two requests at once on one connection")
-                self.stream_id, self.request, self._heard = event.stream_id, request, False
+                self.stream_id, self.request, self._heard, self._dropped = event.stream_id, request, False, 0
                 self._chunks = (b"transfer-encoding", b"chunked") in request.headers.fields
                 self._last = request.is_http10
                 yield commands.SendData(self.conn, request_head(request))

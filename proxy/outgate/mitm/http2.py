@@ -30,7 +30,7 @@ from outgate.intake.request import Unreadable
 from outgate.mitm.link import MIB
 from outgate.mitm.shares import Bucket
 from outgate.mitm.translate import declared_length, received
-from outgate.mitm.wire import BadBody, LateHead, RefusedHead, Unanswered, wire_of
+from outgate.mitm.wire import BadBody, LateHead, RefusedHead, Unanswered, Upstream, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -352,6 +352,7 @@ class UpstreamHttp2(_Settling, Http2Client):
         self.leaving = False
         """Whether it takes no new streams."""
         self._closed: str | None = None
+        self._unheard = 0
         self.h2_conn.local_settings.enable_push = 0
         self.h2_conn.local_settings.acknowledge()
 
@@ -396,6 +397,9 @@ class UpstreamHttp2(_Settling, Http2Client):
             yield ReceiveHttp(ResponseProtocolError(stream_id, self._closed, ErrorCode.GENERIC_SERVER_ERROR))
 
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
+        if isinstance(event, _CHATTER) and self._talks_only():
+            yield from self.protocol_error("it asks for words that it does not read", ErrorCodes.ENHANCE_YOUR_CALM)
+            return True
         if not isinstance(event, Leaving):
             return (yield from super().handle_h2_event(event))
         self.leaving = True
@@ -403,3 +407,10 @@ class UpstreamHttp2(_Settling, Http2Client):
             yield ReceiveHttp(Unanswered(stream_id, _WENT, ErrorCode.GENERIC_SERVER_ERROR))
             self.streams.pop(stream_id, None)
         return False
+
+    def _talks_only(self) -> bool:
+        """Whether so much waits for it that it reads nothing, while each of its frames has us answer one."""
+        wire, server = wire_of(self.context), self.context.server
+        carrier = (server.carrier if isinstance(server, Upstream) else None) or server
+        self._unheard = self._unheard + 1 if wire.backlog(carrier) > wire.limits.unsent else 0
+        return self._unheard > MOST_CHATTER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,9 @@ IN_MEMORY: Final = 2**20
 """Bytes of one body that stay in memory; with more, all of it goes to a file."""
 PIECE: Final = 256 * 1024
 """What is read of a file at once, to go on."""
+EACH: Final = 256
+"""Bytes that a message takes besides what it says: it may say nothing, and a million of them wait."""
+NO_ROOM: Final = "So much is held for this agent that this can't be read any more. Send less at once."
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +52,43 @@ class Budget:
         held = self._held.pop(agent, 0) - size
         if held:
             self._held[agent] = held
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Charged(ABC):
+    """Something that holds what one agent, or its upstream, said: charged to the agent while it does."""
+
+    link: Link
+    room: Budget
+    size: int = 0
+
+    @property
+    @abstractmethod
+    def holds(self) -> int:
+        """Bytes, now."""
+
+    def charge(self) -> bool:
+        """Have what it holds now charged to its agent. False: there is no room for that."""
+        more = self.holds - self.size
+        if more > 0 and not self.room.take(self.link.agent.id, more):
+            return False
+        if more < 0:
+            self.room.give(self.link.agent.id, -more)
+        self.size += more
+        (self.link.kept.add if self.size else self.link.kept.discard)(self)
+        return True
+
+    def over(self) -> None:
+        """It holds nothing any more."""
+        if self.size:
+            self.room.give(self.link.agent.id, self.size)
+        self.size = 0
+        self.link.kept.discard(self)
+        self.forget()
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Let go of it."""
 
 
 class Kept:

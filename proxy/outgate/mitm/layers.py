@@ -108,9 +108,9 @@ class Http(HttpLayer):
             return False
         if upstream is None or stream.up is not None:
             return stream.queued <= limit
-        if upstream.http2 is not None:
-            return upstream.http2.unsent(stream_id) <= limit
-        carrier = upstream.carrier or upstream
+        if upstream.http2 is not None and upstream.http2.unsent(stream_id) > limit:
+            return False
+        carrier = upstream.carrier or upstream  # a window is a promise: who gives a large one may still read nothing
         if self.wire.backlog(carrier) <= limit:
             return True
         self.wire.link.congested.add(carrier)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from outgate.mitm.enforce import Call
     from outgate.mitm.forward import Forwarding
     from outgate.mitm.front import Front
-    from outgate.mitm.hearing import Lane
-    from outgate.mitm.keeping import Gathering
+    from outgate.mitm.keeping import Charged, Gathering
     from outgate.mitm.original import Original
     from outgate.mitm.shares import Share
 
@@ -142,7 +141,7 @@ class Link:
     head: int = 0
     gone: bool = False
     ending: str = "the client left"
-    kept: set[Gathering | Lane] = field(default_factory=set)
+    kept: set[Gathering | Charged] = field(default_factory=set)
     forwarding: set[Forwarding] = field(default_factory=set)
     queued: int = 0
     pipelined: int = 0

@@ -13,7 +13,8 @@ from wsproto.connection import ConnectionState, ConnectionType
 
 from outgate.intake.message import Message
 from outgate.mitm.enforce import BreachError
-from outgate.mitm.wire import Begin, Cut, CutOff, OfCall, wire_of
+from outgate.mitm.keeping import EACH, NO_ROOM, Charged
+from outgate.mitm.wire import Begin, Cut, CutOff, OfCall, Upstream, wire_of
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Connection
@@ -42,29 +43,34 @@ class Weighed(OfCall):
         self.side = side
 
 
-@dataclass(slots=True, eq=False)
-class Side:
-    """One of the two, and what it said that did not go on yet: pieces of a message, messages, and at last that it closes."""
+@dataclass(slots=True, eq=False, kw_only=True)
+class Side(Charged):
+    """One of the two, and what it said that did not go on yet: a part of a message, messages, and at last that it closes."""
 
     ws: Protocol
     conn: Connection
     sends: bool
-    pieces: list[bytes] = field(default_factory=list)
-    size: int = 0
+    begun: bytearray = field(default_factory=bytearray)
     waiting: deque[Message | int] = field(default_factory=deque)
     queued: int = 0
     weighing: bool = False
     cut: conversing.Cut | None = None
 
+    @property
+    def holds(self) -> int:
+        return len(self.begun) + self.queued
+
     def take(self, data: str | bytes | bytearray) -> None:
-        piece = data.encode() if isinstance(data, str) else bytes(data)
-        self.pieces.append(piece)
-        self.size += len(piece)
+        self.begun += data.encode() if isinstance(data, str) else data
 
     def whole(self, *, text: bool) -> Message:
-        content, self.size = b"".join(self.pieces), 0
-        self.pieces.clear()
+        content = bytes(self.begun)
+        self.begun = bytearray()
         return Message(sent=self.sends, over="websocket", text=text, content=content)
+
+    def forget(self) -> None:
+        self.begun = bytearray()
+        self.waiting.clear()
 
 
 class Messages(layer.Layer):
@@ -78,8 +84,9 @@ class Messages(layer.Layer):
         self.call = call
         self.wire = wire_of(context)
         self._conversation = self.wire.addon.websocket_start(call)
-        self._agent = Side(Protocol(ConnectionType.SERVER), context.client, sends=True)
-        self._upstream = Side(Protocol(ConnectionType.CLIENT), context.server, sends=False)
+        link, room = self.wire.link, self.wire.addon.room
+        self._agent = Side(ws=Protocol(ConnectionType.SERVER), conn=context.client, sends=True, link=link, room=room)
+        self._upstream = Side(ws=Protocol(ConnectionType.CLIENT), conn=context.server, sends=False, link=link, room=room)
         self._ended = False
         self.wire.link.talking = True
 
@@ -103,6 +110,7 @@ class Messages(layer.Layer):
                 side = self._side(connection)
                 (self.call.upload if side.sends else self.call.download)(data)
                 yield from self._heard(side, data)
+                yield from self._account(side)
             case events.ConnectionClosed(connection=connection):
                 yield from self._lost(self._side(connection))
             case _:
@@ -122,13 +130,13 @@ class Messages(layer.Layer):
             match event:
                 case said.TextMessage(data=text) | said.BytesMessage(data=text):
                     side.take(text)
-                    if side.size > self.wire.limits.message:
+                    if len(side.begun) > self.wire.limits.message:
                         yield from self._break_off(side, _TOO_LARGE)
                         return
                     if event.message_finished:
                         yield from self._say(side, side.whole(text=isinstance(event, said.TextMessage)))
                 case said.Ping():
-                    yield commands.SendData(side.conn, side.ws.send(event.response()))
+                    yield from self._pong(side, event.response())
                 case said.Pong():
                     pass  # nobody asked: ours are not sent
                 case said.CloseConnection(code=code):
@@ -141,10 +149,15 @@ class Messages(layer.Layer):
             if self._ended:
                 return
 
+    def _pong(self, side: Side, pong: said.Pong) -> CommandGenerator[None]:
+        """Who reads none gets none (RFC 6455, section 5.5.3, asks for the last alone): they would be ours to keep."""
+        carrier = (side.conn.carrier if isinstance(side.conn, Upstream) else None) or side.conn
+        if self.wire.backlog(carrier) <= self.wire.limits.unsent:
+            yield commands.SendData(side.conn, side.ws.send(pong))
+
     def _say(self, side: Side, what: Message | int) -> CommandGenerator[None]:
         side.waiting.append(what)
-        size = len(what.content) if isinstance(what, Message) else 0
-        side.queued += size
+        side.queued += (size := _size(what))
         if side.sends:
             self.wire.link.queued += size
         yield from self._go_on(side)
@@ -157,13 +170,18 @@ class Messages(layer.Layer):
         elif not any(isinstance(one, int) for one in side.waiting):
             yield from self._say(side, _GONE)
 
+    def _account(self, side: Side) -> CommandGenerator[None]:
+        """Have what is held of one be on its agent's account, or end it."""
+        if not self._ended and not side.charge():
+            yield from self._end_both(NO_ROOM, why="no room for what was said")
+
     # what goes on
 
     def _go_on(self, side: Side) -> CommandGenerator[None]:
         while side.waiting and not side.weighing and not self._ended:
             first = side.waiting[0]
             if isinstance(first, int):
-                yield from self._close(side, first)
+                yield from self._close(first)
             elif self._conversation is None or not self._conversation.heard:
                 yield from self._pass(side)
             else:
@@ -185,11 +203,12 @@ class Messages(layer.Layer):
             return
         yield from self._pass(side)
         yield from self._go_on(side)
+        side.charge()
 
     def _pass(self, side: Side) -> CommandGenerator[None]:
         message = side.waiting.popleft()
         assert isinstance(message, Message)
-        self._settle(side, len(message.content))
+        self._settle(side, _size(message))
         self.wire.addon.websocket_message(self.call)
         other = self._other(side)
         if other.ws.state is ConnectionState.OPEN:
@@ -203,9 +222,8 @@ class Messages(layer.Layer):
 
     # the end
 
-    def _close(self, side: Side, code: int) -> CommandGenerator[None]:
+    def _close(self, code: int) -> CommandGenerator[None]:
         """One of them closed, and all that it said before went on: so does this, without its words."""
-        side.waiting.popleft()
         yield from self._finish(code, reason="")
         self.wire.addon.websocket_end(self.call)
 
@@ -228,7 +246,7 @@ class Messages(layer.Layer):
         self._ended = True
         for side in (self._upstream, self._agent):
             self._settle(side, side.queued)
-            side.waiting.clear()
+            side.over()
             word = reason if side is self._agent else ""
             match side.ws.state:
                 case ConnectionState.OPEN:
@@ -238,6 +256,10 @@ class Messages(layer.Layer):
                 case _:
                     pass
             yield commands.CloseConnection(side.conn)
+
+
+def _size(what: Message | int) -> int:
+    return EACH + len(what.content) if isinstance(what, Message) else EACH
 
 
 def _event(message: Message) -> said.Event:
