@@ -262,6 +262,7 @@ class Load:
             for _ in range(10):
                 await self._read(wire, 4096)
                 await asyncio.sleep(0.1)
+            _reset(wire)
 
     async def resets(self) -> None:
         """HTTP/2 streams that are opened and given up at once."""

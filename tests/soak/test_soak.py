@@ -37,17 +37,14 @@ def thirds(taken: list[tuple[int, int]], which: int) -> tuple[float, float]:
 
 
 async def at_rest(world: SoakWorld) -> int:
-    """File descriptors, but for upstream connections that are kept for whoever comes next."""
-    kept = (await world.metrics())['outgate_open_connections{side="upstream"}']
-    return world.fds() - int(kept)
-
-
-async def settled(world: SoakWorld, fds: int) -> int:
-    """The same, when nobody is there any more."""
+    """File descriptors when no client is there any more, but for upstream connections that are kept for whoever comes next."""
     until = time.monotonic() + 45
-    while (now := await at_rest(world)) > fds and time.monotonic() < until:
+    while time.monotonic() < until:
+        shown = await world.metrics()
+        if not shown['outgate_open_connections{side="client"}']:
+            return world.fds() - int(shown['outgate_open_connections{side="upstream"}'])
         await asyncio.sleep(0.2)
-    return now
+    raise AssertionError(f"clients that nobody is: {shown}")
 
 
 async def soak(folder: Path, seconds: float) -> None:
@@ -58,12 +55,10 @@ async def soak(folder: Path, seconds: float) -> None:
         async with signing(world):
             await load.once()
             await load.close()
-            await asyncio.sleep(1)
             before = await at_rest(world)
             taken, _ = await asyncio.gather(watch(world, seconds), load.run(seconds))
         await load.close()
-        after = await settled(world, before)
-        shown = await world.metrics()
+        after = await at_rest(world)
         code = await server.stop()
         print(dict(load.done), {"rss": thirds(taken, 0), "fds": thirds(taken, 1), "idle": (before, after)})
         assert load.wrong == [], load.wrong[0]
@@ -75,7 +70,6 @@ async def soak(folder: Path, seconds: float) -> None:
         middle, last = thirds(taken, 1)
         assert last <= middle * 1.2 + 30, f"file descriptors grew: {taken}"
         assert after <= before + 4
-        assert shown['outgate_open_connections{side="client"}'] == 0
         surely, perhaps = world.let_out()
         assert surely <= world.counted, "executed, and nobody saw it"
         assert world.counted <= surely + perhaps, "reached the world without a decision"
