@@ -9,6 +9,7 @@ from outgate.answer.status import approval_page, not_found
 from outgate.approvals.approval import APPROVAL_ID, State
 from outgate.approvals.panels import panels_of
 from outgate.approvals.quorum import judge
+from outgate.approvals.request import message_digest
 from outgate.approvals.statement import check_told, draft
 from outgate.case import base32_id
 from outgate.errors import EvidenceError
@@ -48,11 +49,13 @@ class Asking:
         if digest is None:
             case.decision = replace(case.decision, tell=TOO_LARGE)
             return frozenset()
+        if (message := case.facts.message) is not None:
+            digest = message_digest(digest, message)
         case.known_as(digest, panels_of(case.ground.policy, case.decision), hardware_only=self.hardware_only)
         found = await self.desk.find(case.key, case.facts.now)
         if found is None or found.request != case.key:
             return frozenset()
-        check_told(found, case.request, case.decision)
+        check_told(found, case.request, case.decision, message)
         await self._check_unspent(found)
         case.approval = found
         case.standing = judge(found, case.ground.people, case.facts.now, hardware_only=self.hardware_only)
@@ -71,6 +74,7 @@ class Asking:
             nonce=self.entropy(16).hex(),
             request_digest=case.key,
             request=case.request,
+            message=case.facts.message,
             agent=case.facts.agent,
             decision=case.decision,
             policy=case.ground.policy.digest,

@@ -11,6 +11,7 @@ import wsproto.events as we
 from signed import Signer, people
 from wire.test_websocket import echo, opened, switch
 
+from outgate.approvals.statement import shown
 from outgate.halt import Halt, Halts, Scope
 from outgate.mitm.link import KIB, Limits
 
@@ -224,3 +225,40 @@ async def next_event(socket):
 
 async def _true(said):
     return said
+
+
+async def test_what_people_approve_of_the_upstream_is_not_approved_of_the_agent_nor_as_another_kind_of_message(make):
+    """The agent that knows what its upstream will say would say it itself, once people let that in."""
+    either = POLICY.replace("message.sent && message.size > 1000", "message.size == 3")
+    gateway = await make(policy_text=either.format(mode="enforce"), people=people(ALICE))
+    upstream = await gateway.upstream()
+
+    async def says_pay(turn):
+        await switch(turn)
+        await turn.raw(b"\x81\x03pay")
+        await turn.reader.read()
+
+    upstream.answers |= {"/ws": says_pay}
+    first = await opened(gateway)
+    (asked,) = await until(lambda: gateway.desk.still_open(datetime.now(UTC)))
+    assert shown(asked).method == "GET, a message from"
+    first.wire.writer.transport.abort()
+    await upstream.until(lambda u: u.closed)
+    await gateway.desk.vote(asked.id, ALICE.vote(asked, datetime.now(UTC)))
+    upstream.answers["/ws"] = echo
+    for data in ("pay", b"pay"):
+        again = await opened(gateway)
+        await say(again, data)
+        count = 1 if data == "pay" else 2
+        fresh = await until(lambda count=count: _so_many(others(gateway, asked.id), count))
+        assert {shown(one).method for one in fresh} == {"GET, a message to"}
+        again.wire.writer.transport.abort()
+    assert [seen.body for seen in upstream.seen] == [b""] * 3
+
+
+async def _so_many(found, count):
+    return list(one) if len(one := await found) >= count else None
+
+
+async def others(gateway, than):
+    return [one for one in await gateway.desk.still_open(datetime.now(UTC)) if one.id != than]

@@ -14,9 +14,11 @@ from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
     from outgate.digest import Json
+    from outgate.intake.message import Message
     from outgate.intake.request import Request
 
 TYPE = "outgate/request/v1alpha"
+MESSAGE_TYPE = "outgate/message/v1alpha"
 
 _BOUNDARY = re.compile(r"""boundary=(?:([0-9A-Za-z'+_.-]{8,70})|"([0-9A-Za-z'()+_,./:=?-]{8,70})")(?=;|$)""", re.IGNORECASE)
 _PUSH = "application/x-git-receive-pack-request"
@@ -47,6 +49,21 @@ def request_digest(agent: str, request: Request) -> str | None:
         "body": body,
     }
     return sha256(canonical_ascii_keys(asked))
+
+
+def message_digest(request: str, message: Message) -> str:
+    """Name one exact message by the digest of its request, with it as the body.
+
+    The same bytes said by the other side, as another kind of message, or as a whole request, are something else.
+    """
+    said: dict[str, Json] = {
+        "type": MESSAGE_TYPE,
+        "request": request,
+        "over": message.over,
+        "sent": message.sent,
+        "text": message.text,
+    }
+    return sha256(canonical_ascii_keys(said))
 
 
 def _body(request: Request) -> tuple[str, ...] | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from outgate.approvals.approval import Panel
     from outgate.digest import Json
     from outgate.intake.agents import Agent
+    from outgate.intake.message import Message
     from outgate.intake.request import Request
     from outgate.policy.decision import Decision, Verdict
 
@@ -50,6 +51,7 @@ def draft(  # noqa: PLR0913  # everything that a person is told before signing
     panels: tuple[Panel, ...],
     now: datetime,
     hardware_only: bool = False,
+    message: Message | None = None,
 ) -> Approval:
     """Write what people will sign. It expires with the shortest time that a panel gives. Raises ValueError without panels.
 
@@ -69,7 +71,7 @@ def draft(  # noqa: PLR0913  # everything that a person is told before signing
         "asked": _when(asked),
         "expires": _when(expires),
         "hardware": hardware_only,
-        **_request(request),
+        **_request(request, message),
         "why": text(decision.why, 1024),
         "tell": text(decision.tell, 512),
         "panelsDigest": _panels_digest(panels),
@@ -86,13 +88,13 @@ def draft(  # noqa: PLR0913  # everything that a person is told before signing
     )
 
 
-def check_told(approval: Approval, request: Request, decision: Decision) -> None:
+def check_told(approval: Approval, request: Request, decision: Decision, message: Message | None = None) -> None:
     """Raise EvidenceError where its statement tells people of anything but this request, and what it does.
 
     A store may have been written by somebody else: what was signed without being seen is approved by nobody.
     """
     said = _bound(approval)
-    fixed = {name: value for name, value in said.items() if name not in _FITTED} | _request(request)
+    fixed = {name: value for name, value in said.items() if name not in _FITTED} | _request(request, message)
     if _fitted(fixed, decision.verdicts, approval.panels) != approval.statement:
         raise EvidenceError(f"the statement of approval {approval.id} tells people of something else: somebody changed it")
 
@@ -179,10 +181,14 @@ def wants_hardware(approval: Approval) -> bool:
 # writing
 
 
-def _request(request: Request) -> dict[str, Json]:
-    """What receipts say of it too: credentials in paths are masked, of a query only the names are told."""
+def _request(request: Request, message: Message | None) -> dict[str, Json]:
+    """What receipts say of it too: credentials in paths are masked, of a query only the names are told.
+
+    Of a message in what such a request began, also which side says it.
+    """
     where = f"{request.scheme}://{printable(veiled(request.authority), 320)}{text(request.path, 512)}"
-    return {"method": text(request.method, 64), "url": where + _query(request.query)}
+    side = "" if message is None else ", a message to" if message.sent else ", a message from"
+    return {"method": f"{text(request.method, 64)}{side}", "url": where + _query(request.query)}
 
 
 def _query(query: str | None) -> str:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from approvals_made import REQUEST
 
-from outgate.approvals.request import request_digest
+from outgate.approvals.request import message_digest, request_digest
+from outgate.intake.message import Message
 from outgate.intake.request import NoBody, Request, UnreadBody, WholeBody
 
 OLD, NEW = "1" * 40, "2" * 40
@@ -224,3 +225,16 @@ def test_where_no_pack_follows_every_byte_counts():
 )
 def test_what_a_git_server_would_not_take_for_a_push_counts_whole(changed: dict):
     assert digest(push(**changed)) != digest(push(pack=b"PACK two", **changed))
+
+
+def test_a_message_is_none_of_the_other_side_none_of_another_kind_and_no_request():
+    request = digest() or ""
+    said = [
+        Message(sent=sent, over=over, text=text, content=b"pay")
+        for sent in (True, False)
+        for over, text in (("websocket", True), ("websocket", False), ("grpc", False), ("sse", True))
+    ]
+    names = {message_digest(request, message) for message in said}
+    assert len(names) == len(said)
+    assert request not in names
+    assert message_digest(request, said[0]) == message_digest(request, said[0])
