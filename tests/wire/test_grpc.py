@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import struct
 from datetime import UTC, datetime
 
 import pytest
@@ -349,3 +350,19 @@ async def test_events_that_are_compressed_can_not_be_read_and_do_not_pass(start)
         answer = await client.answer()
         assert answer.status == 403
         assert b"compressed" in answer.body
+
+
+@pytest.mark.parametrize("kind", ["application/grpc", "application/grpc+json", "application/grpc-web+json"])
+async def test_a_call_that_is_read_whole_is_unpacked_message_by_message_all_the_same(make, kind):
+    """Its type can have it be read whole, where a body may say what is done: as it is, nothing packed in it shows."""
+    gateway = await make(reads_bodies=True)
+    upstream = await gateway.upstream(alpn=("h2",))
+    packed = gzip.compress(b"key: " + KEY)
+    said = b"\1" + struct.pack("!I", len(packed)) + packed
+    for coding in ("gzip", "identity", "br"):
+        async with await gateway.h2() as client:
+            headers = [("content-type", kind), ("grpc-encoding", coding)]
+            stream = await client.request("POST", "/v1/charges", "api.test", headers=headers, end=False)
+            await client.data(stream, said, end=True)
+            await client.until(lambda stream=stream, client=client: stream in client.ended or stream in client.reset)
+    assert b"".join(bytes(seen.body) for seen in upstream.seen) == b""

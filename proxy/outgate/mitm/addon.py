@@ -404,7 +404,7 @@ class Addon:
     def message_refused(self, call: Call, tell: str) -> Reply:
         """A message is not passed on, and ends its call. Gives what the client gets, where it got nothing yet."""
         admitted = call.admitted
-        done = Result.MOCKED if admitted.mocked else Result.EXECUTED
+        done = Result.MOCKED if admitted.mocked else Result.EXECUTED if call.status is not None else Result.UNKNOWN
         conclude(self._gate, call, done if call.left else Result.REFUSED, error="a message was refused")
         said = Refusal(status=403, answer="block", kind="blocked", tell=tell, receipt=str(admitted.stamp))
         return render(said, admitted.request)

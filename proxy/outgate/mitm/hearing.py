@@ -125,10 +125,11 @@ class Hearing(Forwarding):
             if admitted.by_message:
                 raise BreachError("messages that nobody decides on")
             return ""
-        heard = partial(_is_heard, conversation, both=not admitted.by_message)
+        codings = [value.strip().lower() for name, value in admitted.request.headers if name == "grpc-encoding"]
         if self._gathering is not None and self._gathering.in_file:
-            return _IN_A_FILE if heard() else ""
-        coding = next((value for name, value in admitted.request.headers if name == "grpc-encoding"), "")
+            packed = any(coding != "identity" for coding in codings)  # else it was searched as it is
+            return _IN_A_FILE if _is_heard(conversation, both=not packed) else ""
+        heard, coding = partial(_is_heard, conversation, both=False), next(iter(codings), "")
         self._says = self._lane(grpc.Frames(coding, self.wire.limits.message), heard, sends=True)
         return ""
 
@@ -301,5 +302,8 @@ def _cutter_of(response: http.Response, most: int) -> Cutter | None:
 
 
 def _is_heard(conversation: conversing.Conversation, *, both: bool) -> bool:
-    """As rules are now: what was read whole before it was let out is decided again by rules for messages alone."""
+    """As rules are now. `both`: by those for messages alone, as with what an upstream says.
+
+    What was read whole before it was let out is heard by all of them: nobody unpacked the messages in it.
+    """
     return conversation.both_heard if both else conversation.heard
