@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -33,10 +34,20 @@ _TOO_LARGE: Final = 1009
 _CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}) | {*range(3000, 5000)}
 """Those that may be sent (RFC 6455, section 7.4.2, and IANA's registry)."""
 _LONGEST_REASON: Final = 123
+_AT_ONCE: Final = 64
+"""Frames that are heard in one turn of the loop: thousands of empty ones fit into what is read at once."""
 
 
 class Weighed(OfCall):
     """A message of this side was decided."""
+
+    def __init__(self, call: Call, side: Side) -> None:
+        super().__init__(call)
+        self.side = side
+
+
+class Rested(OfCall):
+    """Others had their turn: there is more to hear of this side."""
 
     def __init__(self, call: Call, side: Side) -> None:
         super().__init__(call)
@@ -54,6 +65,8 @@ class Side(Charged):
     waiting: deque[Message | int] = field(default_factory=deque)
     queued: int = 0
     weighing: bool = False
+    resting: bool = False
+    gone: bool = False
     cut: conversing.Cut | None = None
 
     @property
@@ -93,7 +106,7 @@ class Messages(layer.Layer):
     @property
     def behind(self) -> bool:
         """Whether the upstream said more than may wait."""
-        return self._upstream.queued > self.wire.limits.waiting
+        return self._upstream.resting or self._upstream.queued > self.wire.limits.waiting
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if self._ended:
@@ -106,6 +119,10 @@ class Messages(layer.Layer):
             case Weighed(side=side):
                 side.weighing = False
                 yield from self._went_on(side)
+            case Rested(side=side):
+                self._rest(side, resting=False)
+                yield from self._listen(side)
+                yield from self._account(side)
             case events.DataReceived(connection=connection, data=data):
                 side = self._side(connection)
                 (self.call.upload if side.sends else self.call.download)(data)
@@ -126,28 +143,50 @@ class Messages(layer.Layer):
 
     def _heard(self, side: Side, data: bytes) -> CommandGenerator[None]:
         side.ws.receive_data(data)
-        for event in side.ws.events():
-            match event:
-                case said.TextMessage(data=text) | said.BytesMessage(data=text):
-                    side.take(text)
-                    if len(side.begun) > self.wire.limits.message:
-                        yield from self._break_off(side, _TOO_LARGE)
-                        return
-                    if event.message_finished:
-                        yield from self._say(side, side.whole(text=isinstance(event, said.TextMessage)))
-                case said.Ping():
-                    yield from self._pong(side, event.response())
-                case said.Pong():
-                    pass  # nobody asked: ours are not sent
-                case said.CloseConnection(code=code):
-                    if side.ws.state is ConnectionState.OPEN:  # wsproto's own word for what breaks the protocol
-                        yield from self._break_off(side, code)
-                        return
-                    yield from self._say(side, code if code in _CODES else 1000)
-                case _:
-                    raise BreachError(f"unexpected {type(event).__name__}")
+        if not side.resting:
+            yield from self._listen(side)
+
+    def _listen(self, side: Side) -> CommandGenerator[None]:
+        """Hear some of what came, and the rest when others had their turn."""
+        for number, event in enumerate(side.ws.events(), 1):
+            yield from self._frame(side, event)
             if self._ended:
                 return
+            if number == _AT_ONCE:
+                self._rest(side, resting=True)
+                yield Begin(_others, Rested(self.call, side), "hearing messages")
+                return
+        if side.gone:
+            yield from self._lost(side)
+
+    def _rest(self, side: Side, *, resting: bool) -> None:
+        """Who is not heard is not read on either."""
+        if side.resting is not resting:
+            side.resting = resting
+            if side.sends:
+                self.wire.link.queued += (self.wire.limits.waiting + 1) * (1 if resting else -1)
+            self.wire.link.room.set()
+
+    def _frame(self, side: Side, event: said.Event) -> CommandGenerator[None]:
+        match event:
+            case said.TextMessage(data=text) | said.BytesMessage(data=text):
+                side.take(text)
+                if len(side.begun) > self.wire.limits.message:
+                    yield from self._break_off(side, _TOO_LARGE)
+                    return
+                if event.message_finished:
+                    yield from self._say(side, side.whole(text=isinstance(event, said.TextMessage)))
+            case said.Ping():
+                yield from self._pong(side, event.response())
+            case said.Pong():
+                pass  # nobody asked: ours are not sent
+            case said.CloseConnection(code=code):
+                if side.ws.state is ConnectionState.OPEN:  # wsproto's own word for what breaks the protocol
+                    yield from self._break_off(side, code)
+                    return
+                yield from self._say(side, code if code in _CODES else 1000)
+            case _:
+                raise BreachError(f"unexpected {type(event).__name__}")
 
     def _pong(self, side: Side, pong: said.Pong) -> CommandGenerator[None]:
         """Who reads none gets none (RFC 6455, section 5.5.3, asks for the last alone): they would be ours to keep."""
@@ -164,10 +203,11 @@ class Messages(layer.Layer):
 
     def _lost(self, side: Side) -> CommandGenerator[None]:
         """The upstream is gone: what it said before still goes on, in its order. The agent is gone: nobody waits for anything."""
+        side.gone = True
         if side.sends:
             yield from self._finish(_GONE, reason="")
             self.wire.addon.websocket_end(self.call)
-        elif not any(isinstance(one, int) for one in side.waiting):
+        elif not side.resting and not any(isinstance(one, int) for one in side.waiting):
             yield from self._say(side, _GONE)
 
     def _account(self, side: Side) -> CommandGenerator[None]:
@@ -246,6 +286,7 @@ class Messages(layer.Layer):
         self._ended = True
         for side in (self._upstream, self._agent):
             self._settle(side, side.queued)
+            self._rest(side, resting=False)
             side.over()
             word = reason if side is self._agent else ""
             match side.ws.state:
@@ -264,6 +305,11 @@ def _size(what: Message | int) -> int:
 
 def _event(message: Message) -> said.Event:
     return said.TextMessage(data=message.content.decode()) if message.text else said.BytesMessage(data=message.content)
+
+
+async def _others() -> None:
+    """Let others have their turn."""
+    await asyncio.sleep(0)
 
 
 def _short(reason: str) -> str:
