@@ -17,7 +17,7 @@ from fuzz.strict import MalformedError, Parsed, Strict
 from wire.upstreams import Seen
 
 from outgate.admission import Admitted
-from outgate.intake.request import NoBody, WholeBody
+from outgate.intake.request import NoBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -186,10 +186,11 @@ def judge(thrower: Thrower, receipts: dict[int, dict[str, Any]], outcomes: dict[
         assert not stream.wrong, f"{thrower.way}: forwarded, and malformed: {stream.wrong}\n{stream.data[:2000]!r}"
         assert _as_h11(stream) == [_plain(one) for one in stream.strict.requests]
     left = list(thrower.admitted)
-    for seen in thrower.recorder.requests:
-        admitted = next((one for one in left if _same(one.request, seen) and _on_record(one, receipts, outcomes, seen)), None)
-        assert admitted is not None, f"{thrower.way}: forwarded, and never decided like this: {seen}\nwas: {_near(left, seen)}"
-        left.remove(admitted)  # one decision a request; by what was sent, for one that broke off may be overtaken
+    for seen in sorted(thrower.recorder.requests, key=lambda one: not one.whole):  # first those that leave no choice
+        fit = [one for one in left if _same(one.request, seen) and _on_record(one, receipts, outcomes, seen)]
+        assert fit, f"{thrower.way}: forwarded, and never decided like this: {seen}\nwas: {_near(left, seen)}"
+        digest = _digest(seen)
+        left.remove(next((one for one in fit if outcomes[one.stamp.seq]["body"] == digest), fit[0]))
 
 
 def _on_record(admitted: Admitted, receipts: dict[int, Any], outcomes: dict[int, Any], seen: Parsed) -> bool:
@@ -197,11 +198,17 @@ def _on_record(admitted: Admitted, receipts: dict[int, Any], outcomes: dict[int,
     said = receipt["request"]
     if (receipt["answer"], said["method"], said["host"]) != ("allow", seen.method, admitted.request.host):
         return False
-    return not outcome["body"] or not seen.whole or outcome["body"] == "sha256:" + hashlib.sha256(seen.body).hexdigest()
+    return not outcome["body"] or not seen.whole or outcome["body"] == _digest(seen)
 
 
-def _near(left: list[Admitted], seen: Parsed) -> list[Request]:
-    return [one.request for one in left if (one.request.method, one.request.target) == (seen.method, seen.target)][:3]
+def _digest(seen: Parsed) -> str:
+    """Of a body as receipts have it: empty where there is none."""
+    return "sha256:" + hashlib.sha256(seen.body).hexdigest() if seen.body else ""
+
+
+def _near(left: list[Admitted], seen: Parsed) -> list[Any]:
+    found = [one.request for one in left if (one.request.method, one.request.target) == (seen.method, seen.target)]
+    return [(request, request.headers, request.body) for request in found][:5]
 
 
 def _same(request: Request, seen: Parsed) -> bool:
@@ -213,13 +220,16 @@ def _same(request: Request, seen: Parsed) -> bool:
     declared = request.header("content-length")
     if declared is not None and seen.all("content-length") != [declared]:
         return False
+    framed = bool(seen.all("transfer-encoding")) or seen.all("content-length") not in ([], ["0"])
     match request.body:
         case NoBody():
-            return seen.body == b""
+            return not framed
         case WholeBody(content):
             return seen.body == content or (not seen.whole and content.startswith(seen.body))
+        case UnreadBody(length=None):
+            return bool(seen.all("transfer-encoding"))
         case _:
-            return True
+            return framed
 
 
 def expected(request: Request) -> list[tuple[str, str]]:
