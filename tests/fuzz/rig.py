@@ -233,12 +233,9 @@ def _same(request: Request, seen: Parsed) -> bool:
 
 
 def expected(request: Request) -> list[tuple[str, str]]:
-    """The headers that were decided on. A WebSocket's extensions are left out of what is sent: messages are to be read."""
-    kept = [line for line in request.headers if line[0] not in FRAMING]
-    if not request.websocket:
-        return kept
-    kept = [line for line in kept if line[0] != "sec-websocket-extensions"]
-    return [*kept, ("connection", "Upgrade"), ("upgrade", "websocket")]
+    """The headers that were decided on."""
+    shaken = [("connection", "Upgrade"), ("upgrade", "websocket")] if request.websocket else []
+    return [*(line for line in request.headers if line[0] not in FRAMING), *shaken]
 
 
 def _plain(one: Parsed) -> tuple[str, str, list[tuple[str, str]], bytes]:

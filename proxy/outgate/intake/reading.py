@@ -38,6 +38,7 @@ _NO_PORT = 0
 _HOP_BY_HOP = frozenset(
     {
         *("connection", "keep-alive", "proxy", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "expect"),
+        "sec-websocket-extensions",  # messages are to be read
         # who forwards a request says so itself; a client that says it speaks to whoever trusts these more than the target
         *("forwarded", "via", "x-original-url", "x-original-uri", "x-original-host", "x-rewrite-url", "x-host", "x-real-ip"),
     }
