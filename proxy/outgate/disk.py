@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -66,10 +67,10 @@ def make_folder(disk: Disk, path: Path) -> None:
     make_folder(disk, path.parent)
     try:
         path.mkdir(mode=0o700)
-    except FileExistsError:
+    except FileExistsError as error:
         if path.is_dir():
             return
-        raise
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
     disk.sync_folder(path.parent)
 
 

@@ -233,5 +233,5 @@ def test_a_link_to_a_key_is_not_followed(tmp_path: Path) -> None:
 
 def test_where_a_file_stands_no_folder_is_made(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
-    with pytest.raises(FileExistsError):
+    with pytest.raises(NotADirectoryError):
         make_folder(Disk(), tmp_path / "f")

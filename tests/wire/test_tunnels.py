@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from functools import partial
@@ -159,15 +160,29 @@ async def noted(gateway, what):
     return events
 
 
+def greet(client, sock, came, goes):
+    while True:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        sock.sendall(goes.read())
+        came.write(sock.recv(65536))
+
+
 async def test_a_client_that_does_not_trust_us_is_noted(gateway):
     upstream = await gateway.upstream()
 
     def distrust():
+        came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = ssl.create_default_context().wrap_bio(came, goes, server_hostname="api.test")
         with socket.create_connection(("127.0.0.1", gateway.port)) as sock:
             sock.sendall(b"CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\n\r\n")
             assert b" 200 " in sock.recv(1000)
             with pytest.raises(ssl.SSLCertVerificationError):
-                ssl.create_default_context().wrap_socket(sock, server_hostname="api.test")
+                greet(client, sock, came, goes)
+            sock.sendall(goes.read())  # the alert; closing with something unread would reset the connection before it
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(65536):
+                pass
 
     await asyncio.to_thread(distrust)
     (event,) = await noted(gateway, "trust-failed")

@@ -113,6 +113,7 @@ def with_urllib():
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
+            error.read()  # who leaves before the end of an answer leaves it unknown
             return error.code, None
 
     issue = ask("POST", "https://api.github.com/repos/acme/site/issues", {"title": "Fix it"})[1]
