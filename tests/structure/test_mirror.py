@@ -71,11 +71,8 @@ def test_where_it_is_tried_instead_is_there(place: str):
 
 
 def test_what_is_tried_is_a_module():
-    stray = [
-        path.relative_to(UNIT).as_posix()
-        for path in UNIT.rglob("test_*.py")
-        if not any(path in tried(module) for module in [*modules(), *_of_whole()])
-    ]
+    places = {place for module in [*modules(), *_of_whole()] for place in tried(module)}
+    stray = [path.relative_to(UNIT).as_posix() for path in UNIT.rglob("test_*.py") if path not in places]
     known = {"receipts/test_readme.py", "policy/test_shipped.py", "actions/test_service_files.py"}
     assert set(stray) <= known, "of documents and data, not of modules"
 

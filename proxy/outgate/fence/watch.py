@@ -62,11 +62,12 @@ class Watch:
             ready.clear()
             for seen in self._come():
                 attempt = None
-                if not self._is_repeated(seen):
+                if not self._is_repeated(seen) and not self._is_too_much():
                     self._untold = seen
                     # beside the loop: everything else goes on, whatever is sent here and by how many
-                    attempt = await asyncio.to_thread(self._tell, seen)
+                    found = await asyncio.to_thread(_found, self._keeper, seen)
                     self._untold = None
+                    attempt = self._news(found)  # here: who stops listening meanwhile has not been told, and `read` tells it
                 self._refuse(seen)
                 if attempt:
                     yield attempt
@@ -74,10 +75,11 @@ class Watch:
     def read(self) -> list[Attempt]:
         """Refuse what has come, and give what is new of it. Doesn't wait."""
         left, self._untold = self._untold, None
-        told = self._tell(left) if left else None
+        told = self._news(_found(self._keeper, left)) if left else None
         new = [told] if told else []
         for seen in self._come():
-            attempt = None if self._is_repeated(seen) else self._tell(seen)
+            silent = self._is_repeated(seen) or self._is_too_much()
+            attempt = None if silent else self._news(_found(self._keeper, seen))
             self._refuse(seen)
             new += [attempt] if attempt else []
         return new
@@ -105,21 +107,15 @@ class Watch:
         """Stop seeing."""
         self._socket.close()
 
-    def _tell(self, seen: Seen) -> Attempt | None:
-        if len(self._told) >= MOST_TOLD:
-            self.untold += 1
-            return None
-        pid = _owner(self._keeper, seen)
-        attempt = Attempt(
-            process=_program(pid) if pid else "",
-            pid=pid,
-            protocol=seen.protocol,
-            address=str(seen.to),
-            port=seen.to_port,
-            name=seen.name,
-        )
+    def _is_too_much(self) -> bool:
+        if len(self._told) < MOST_TOLD:
+            return False
+        self.untold += 1
+        return True
+
+    def _news(self, attempt: Attempt) -> Attempt | None:
         nobodys = replace(attempt, process="", pid=None)
-        if attempt in self._told or (pid is None and nobodys in self._places):
+        if attempt in self._told or (attempt.pid is None and nobodys in self._places):
             return None
         self._told.add(attempt)
         self._places.add(nobodys)
@@ -130,6 +126,18 @@ class Watch:
         if answer:
             with suppress(OSError):  # a full queue: the sender waits for its own time-out instead
                 self._socket.sendto(answer, TO_LO)
+
+
+def _found(keeper: int, seen: Seen) -> Attempt:
+    pid = _owner(keeper, seen)
+    return Attempt(
+        process=_program(pid) if pid else "",
+        pid=pid,
+        protocol=seen.protocol,
+        address=str(seen.to),
+        port=seen.to_port,
+        name=seen.name,
+    )
 
 
 def _owner(keeper: int, seen: Seen) -> int | None:
