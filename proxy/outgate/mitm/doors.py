@@ -146,37 +146,29 @@ class Doors:
         """
         if link.turned is not None:
             return link.turned
-        match link.door:
-            case Agent():
-                return None
-            case str() as name:
-                return self._by_name(link, name)
-            case None:
-                shown = tuple(value for key, value in fields if key.lower() == _HEADER)
-                if link.certified and not shown:
-                    return None
-                return self._by_claim(link, claim_of(shown)) if shown else self._turned_away(link, Denied.NONE)
+        if link.door is not None:
+            return self._by_door(link, link.door)
+        shown = tuple(value for key, value in fields if key.lower() == _HEADER)
+        if link.certified and not shown:
+            return None
+        return self._by_claim(link, claim_of(shown)) if shown else self._turned_away(link, Denied.NONE)
 
     def introduced(self, link: Link, login: tuple[bytes, bytes] | None) -> TurnedAway | None:
         """The same of somebody who shows a name and a token once, for one tunnel; None: they show nothing, or can't."""
-        match link.door:
-            case Agent():
-                return None
-            case str() as name:
-                return self._by_name(link, name)
-            case None:
-                return self._by_claim(link, login_of(*login)) if login is not None else self._turned_away(link, Denied.NONE)
+        if link.door is not None:
+            return self._by_door(link, link.door)
+        return self._by_claim(link, login_of(*login)) if login is not None else self._turned_away(link, Denied.NONE)
+
+    def _by_door(self, link: Link, door: Agent | str) -> TurnedAway | None:
+        """Whose everything is that comes in there."""
+        return None if isinstance(door, Agent) else self._by_name(link, door)
 
     def identify_by_place(self, link: Link) -> TurnedAway | None:
         """The same of a connection that was turned to us: its client knows of no gate, and is asked nothing."""
-        match link.door:
-            case Agent():
-                return None
-            case str() as name:
-                return self._by_name(link, name)
-            case None:
-                found = self.agents.at(link.peer)
-                return self._turned_away(link, found) if isinstance(found, Denied) else self._admitted(link, found.agent)
+        if link.door is not None:
+            return self._by_door(link, link.door)
+        found = self.agents.at(link.peer)
+        return self._turned_away(link, found) if isinstance(found, Denied) else self._admitted(link, found.agent)
 
     def unreadable(self, link: Link, problem: Unreadable) -> Reply:
         """What somebody is told who sent what is no request, before it was known who that is."""
