@@ -79,9 +79,8 @@ async def test_streams_go_on_when_an_upstream_says_that_it_takes_no_more(gateway
     assert upstream.accepted == 2
 
 
-async def test_what_an_upstream_took_no_more_is_asked_elsewhere_where_it_may_be(gateway: Gateway):
-    """A GET that was on its way when the upstream went: it is not for the client to try again."""
-    upstream = await gateway.upstream(alpn=("h2",))
+def waiting():
+    """An answer that waits for a word, and says when it was asked for."""
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def waits(turn: Turn) -> None:
@@ -89,6 +88,13 @@ async def test_what_an_upstream_took_no_more_is_asked_elsewhere_where_it_may_be(
         await go_on.wait()
         await turn.answer(200, b"ok")
 
+    return waits, begun, go_on
+
+
+async def test_what_an_upstream_took_no_more_is_asked_elsewhere_where_it_may_be(gateway: Gateway):
+    """A GET that was on its way when the upstream went: it is not for the client to try again."""
+    upstream = await gateway.upstream(alpn=("h2",))
+    waits, begun, go_on = waiting()
     async with await gateway.h2() as streams:
         assert (await ask(streams)).status == 200
         upstream.answers["/waits"] = waits
@@ -104,14 +110,7 @@ async def test_what_an_upstream_took_no_more_is_asked_elsewhere_where_it_may_be(
 
 async def test_what_an_upstream_did_not_take_any_more_was_not_executed_and_is_said_so(gateway: Gateway):
     upstream = await gateway.upstream(alpn=("h2",))
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    async def waits(turn: Turn) -> None:
-        begun.set()
-        await go_on.wait()
-        await turn.answer(200, b"ok")
-
-    upstream.answers["/waits"] = waits
+    upstream.answers["/waits"], begun, go_on = waiting()
     async with await gateway.h2() as streams:
         stream = await streams.request("GET", "/waits", "api.test")
         await begun.wait()
