@@ -1,0 +1,35 @@
+import pytest
+
+from outgate.actions.verbs import verb_of, words
+
+
+@pytest.mark.parametrize(
+    "name", ["deleteAllItems", "delete_all_items", "delete-all-items", "DeleteAllItems", "delete.all/items", "delete all items"]
+)
+def test_a_name_has_the_same_words_in_every_spelling(name):
+    assert words(name) == ("delete", "all", "items")
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("ec2.TerminateInstances", "terminate"),
+        ("db_delete", "delete"),
+        ("compute.instances.delete", "delete"),
+        ("actions/delete-artifact", "delete"),
+        ("BatchGetItem", "get"),
+        ("chat.postMessage", "post"),
+        ("ListDeletedUsers", "list"),
+        ("get_or_create", "create"),
+        ("storage_blob_upload", "upload"),
+    ],
+)
+def test_the_verb_is_found_where_vendors_put_it(name, word):
+    found = verb_of(name)
+    assert found is not None
+    assert found.word == word
+
+
+@pytest.mark.parametrize("name", ["", "foo", "___", "123", "./:"])
+def test_a_name_may_have_none(name):
+    assert verb_of(name) is None
