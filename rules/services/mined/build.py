@@ -116,7 +116,7 @@ def _save(one: Built, said: dict[str, Any], folder: Path) -> None:
             "part": part.part,
             "hosts": list(part.hosts),
             "sha256": written.sha256,
-            "operations": written.operations,
+            "operations": len(written.operations),
         }
     counted: dict[str, set[str]] = {}
     for part, written in one.parts:
