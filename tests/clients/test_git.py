@@ -62,6 +62,31 @@ def test_a_refused_push_says_why_and_leaves_the_repository_as_it_was(gate: Gate,
     assert not [seen for seen in services.seen if seen.target.endswith("/git-receive-pack")]
 
 
+FORWARD_AND_BY_FORCE = """
+set -e
+git clone -q https://github.com/acme/starter.git
+cd starter
+git config user.name 'A. Gent'; git config user.email agent@acme.example
+echo one > ONE; git add ONE; git commit -q -m one
+git push -q origin HEAD:refs/heads/bot
+echo two > TWO; git add TWO; git commit -q -m two
+git push -q origin HEAD:refs/heads/bot
+git commit -q --amend -m rewritten
+git push -q --force origin HEAD:refs/heads/bot && exit 4
+exit 0
+"""
+
+
+def test_the_starter_policy_lets_a_branch_go_forward_and_stops_a_push_by_force(gate: Gate, git_host: GitHost):
+    bare = git_host.create("acme/starter.git")
+    ran = gate.run("sh", "-c", FORWARD_AND_BY_FORCE, options=("--enforce",))
+    assert ran.code == 0, ran.stderr
+    assert git("log", "--format=%s", "bot", at=bare).split() == ["two", "one", "begin"]
+    assert "not proven that this push keeps the branch's history" in ran.own
+    tiers = [a["tier"] for one in gate.decisions() for a in one.fields["actions"] if a["name"] == "git.push"]
+    assert tiers[:3] == ["T1", "T1", "T2"]
+
+
 def test_a_refused_clone_says_why(gate: Gate, git_host: GitHost, services: LookAlikes, work: Path):
     git_host.create("acme/secret.git")
     rule = f'{{id: no-secret, when: request.path.startsWith("/acme/secret.git/"), effect: block, tell: "{TELL}"}}'

@@ -95,12 +95,26 @@ def test_a_ref_that_moves_forward_is_proven_from_the_pack(repository):
     old, new = repository.oid("main~2"), repository.oid("main")
     (action,) = pushed(push((old, new, MAIN), pack=repository.pack(new, old)))
     assert (action.params["forward"], action.tier.name) == (True, "T1")
+    assert action.evidence == ("git", "fast-forward")
+
+
+def test_a_tag_that_moves_is_worse_even_forward(repository):
+    old, new = repository.oid("main~2"), repository.oid("main")
+    (action,) = pushed(push((old, new, "refs/tags/v1"), pack=repository.pack(new, old)))
+    assert (action.params["forward"], action.tier.name) == (True, "T2")
+
+
+def test_a_repository_is_its_owners():
+    for line, owner in (("github.com/acme/site.git", "organisation:acme"), ("gitlab.com/acme/team/site", "organisation:acme")):
+        (action,) = identify(asked(f"POST https://{line}/git-upload-pack"), CATALOG)
+        assert action.instance == owner
 
 
 def test_a_ref_that_loses_history_is_not_proven(repository):
     old, new = repository.oid("main"), repository.oid("rewritten")
     (action,) = pushed(push((old, new, MAIN), pack=repository.pack(new, old)))
     assert (action.params["forward"], action.tier.name) == (False, "T2")
+    assert action.evidence == ("git", "not proven fast-forward")
 
 
 def test_a_ref_that_moves_without_a_pack_is_not_proven():

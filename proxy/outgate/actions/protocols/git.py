@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, media_type
-from outgate.actions.catalog import Operation
+from outgate.actions.operation import Operation
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols.pkt_line import packet, section
 from outgate.intake.bodies import Undecodable, decode_head
@@ -34,6 +34,7 @@ _COMMAND = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64})
 _COMMIT = re.compile(rb"tree [0-9a-f]{40,64}\n((?:parent (?:[0-9a-f]{64}|[0-9a-f]{40})\n){0,64})(?!parent )")
 """Parents are where git reads them, right after the tree: a line further down that looks like one is none."""
 _REFUSED_IN_REF = re.compile(r"[\x00-\x20\x7f ~^:?*\[\\]|\.\.|@\{|//")
+_TAGS = "refs/tags/"
 _PACK_COMMIT = 1
 
 OPERATIONS = (
@@ -135,7 +136,14 @@ def _action(name: str, repository: str, *, declared: bool) -> Action:
         confidence=Confidence.PROTOCOL if declared else Confidence.HEURISTIC,
         why=known.why,
         evidence=("git",) if declared else ("git", "no service file says that this host speaks git"),
+        instance=_owner(repository),
     )
+
+
+def _owner(repository: str) -> str:
+    """Whose a repository is: of `github.com/acme/site` that is `acme`."""
+    owner, _, name = repository.partition("/")[2].partition("/")
+    return f"organisation:{owner}" if owner and name else ""
 
 
 def _fetch(repository: str, *, declared: bool) -> Action:
@@ -217,9 +225,16 @@ def _pushed(command: _Command, repository: str, parents: Mapping[str, tuple[str,
             return replace(action, params=params, why="a ref is created")
         case _:
             forward = _leads_back(command.new, command.old, parents)
-            why = "the pack proves that no history is lost" if forward else "nothing proves that no history is lost"
-            tier = Tier.T1 if forward else Tier.T2
-            return replace(action, params={**params, "forward": forward}, tier=tier, why=why)
+            return _moved(replace(action, params={**params, "forward": forward}), command, forward=forward)
+
+
+def _moved(action: Action, command: _Command, *, forward: bool) -> Action:
+    """Forward is no harm to a branch; a tag is what others rely on to stay."""
+    evidence = (*action.evidence, "fast-forward" if forward else "not proven fast-forward")
+    if command.ref.startswith(_TAGS):
+        return replace(action, tier=Tier.T2, why="a tag that others rely on is moved", evidence=evidence)
+    why = "the pack proves that no history is lost" if forward else "nothing proves that no history is lost"
+    return replace(action, tier=Tier.T1 if forward else Tier.T2, why=why, evidence=evidence)
 
 
 def _leads_back(new: str, old: str, parents: Mapping[str, tuple[str, ...]]) -> bool:
