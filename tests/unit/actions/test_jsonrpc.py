@@ -1,7 +1,10 @@
 import pytest
 from asked import asked
 
+from outgate.actions.action import Access, Tier
 from outgate.actions.identify import identify, wants_body
+from outgate.actions.protocols import jsonrpc
+from outgate.actions.protocols.mcp_servers import Server, Tool
 from outgate.intake.request import UnreadBody
 from outgate.stores.catalog_files import load_catalog
 
@@ -164,3 +167,21 @@ def test_the_body_is_wanted_where_it_may_be_a_message():
     assert wants_body(asked(UNKNOWN, headers={"mcp-session-id": "s"}), CATALOG)
     assert not wants_body(asked(UNKNOWN, headers={"content-type": "application/octet-stream"}), CATALOG)
     assert not wants_body(asked("GET https://mcp.linear.app/mcp"), CATALOG)
+
+
+def test_a_version_of_mcp_that_has_no_batches_gets_none():
+    batch = [call("tools/list"), tool("create_x")]
+    for version, name in (("2025-03-26", "mcp.tools/list"), ("2025-06-18", "mcp.unreadable"), ("2026-07-28", "mcp.unreadable")):
+        actions = identify(asked(DECLARED, json=batch, headers={"mcp-protocol-version": version}), CATALOG)
+        assert actions[0].name == name
+    assert one(DECLARED, tool("create_x"), headers={"mcp-protocol-version": "2025-06-18"}).name == "mcp.tools/call:create_x"
+
+
+def test_what_is_said_of_a_servers_tools_counts():
+    known = Server(hosts=(), tools={"frobnicate": Tool(access=Access.READ, tier=Tier.T0, why="only looks")})
+    (action,) = jsonrpc.identify(asked(DECLARED, json=tool("frobnicate")), declared=True, known=known)
+    assert (said(action), action.why, action.evidence) == (
+        ("mcp.tools/call:frobnicate", "read", "T0", True),
+        "only looks",
+        ("mcp", "services/mcp"),
+    )

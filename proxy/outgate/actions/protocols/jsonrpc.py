@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from outgate.actions.access import access_of
 from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, is_json
-from outgate.actions.catalog import Operation
+from outgate.actions.operation import Operation
+from outgate.actions.protocols.mcp_servers import judge_tool
 from outgate.intake.bodies import Undecodable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from outgate.actions.action import Param
-    from outgate.actions.catalog import Kind
+    from outgate.actions.protocols.mcp_servers import Judged, Server
+    from outgate.actions.vocabulary import Kind
     from outgate.intake.bodies import JsonValue
     from outgate.intake.request import Request
 
@@ -28,6 +30,7 @@ _METHOD = re.compile(r"[A-Za-z$][A-Za-z0-9_./$-]{0,127}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}")
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _MARKS = frozenset({"mcp-method", "mcp-name", "mcp-session-id", "mcp-protocol-version"})
+_LAST_WITH_BATCHES = "2025-03-26"
 _LONGEST = 2048
 _NO_NAME = "The MCP request does not name what it calls."
 
@@ -87,8 +90,8 @@ def may_be_jsonrpc(request: Request) -> bool:
     return request.method == "POST" and (is_json(request) or looks_like_mcp(request))
 
 
-def identify(request: Request, *, declared: bool) -> tuple[Action, ...]:
-    """Give the actions of a request to a host that speaks MCP, or that looks as if it did.
+def identify(request: Request, *, declared: bool, known: Server | None = None) -> tuple[Action, ...]:
+    """Give the actions of a request to a host that speaks MCP, or that looks as if it did. `known`: what is said of its tools.
 
     Nothing is given for a request that is no JSON-RPC and of which nobody says that it must be.
     """
@@ -100,13 +103,20 @@ def identify(request: Request, *, declared: bool) -> tuple[Action, ...]:
     must = declared or looks_like_mcp(request)
     if isinstance(body, Undecodable):
         return (_unreadable(server, body.why),) if must or _smells(request) else ()
+    if isinstance(body, list) and _is_without_batches(request):
+        return (_unreadable(server, "This version of MCP has no batches."),)
     messages: list[JsonValue] = list(body) if isinstance(body, list) else [body]
     if not any(map(_is_message if must else _is_mcp, messages)):
         return (_unreadable(server, "The body is not JSON-RPC."),) if must else ()
     if len(messages) > MOST_CALLS or not all(map(_is_message, messages)):
         return (_unreadable(server, "The batch is too long or not all of it is JSON-RPC."),)
-    actions = tuple(_action(message, server) for message in messages if isinstance(message, dict))
+    actions = tuple(_action(message, server, known) for message in messages if isinstance(message, dict))
     return tuple(_weigh(action, declared=declared) for action in _checked(request, messages, actions, server))
+
+
+def _is_without_batches(request: Request) -> bool:
+    """Only MCP 2025-03-26 and what came before take several messages in one body."""
+    return any(name == "mcp-protocol-version" and value > _LAST_WITH_BATCHES for name, value in request.headers)
 
 
 def _session(request: Request, server: str, *, declared: bool) -> tuple[Action, ...]:
@@ -150,7 +160,7 @@ def _known(operation: Operation, server: str) -> Action:
     )
 
 
-def _action(message: dict[str, JsonValue], server: str) -> Action:
+def _action(message: dict[str, JsonValue], server: str, known: Server | None) -> Action:
     if message.get("jsonrpc") != "2.0" or any(key not in _ENVELOPE and key.casefold() in _ENVELOPE for key in message):
         return _unreadable(server, "The message is not JSON-RPC 2.0, or has a key that differs from one of its in case alone.")
     if "method" not in message:
@@ -160,7 +170,7 @@ def _action(message: dict[str, JsonValue], server: str) -> Action:
     if not isinstance(method, str) or not _METHOD.fullmatch(method) or not isinstance(params, dict | list):
         return _unreadable(server, "The message has no plain method and parameters.")
     given = params if isinstance(params, dict) else {}
-    return _called(method, given, server) if method in _NAMED else _plain(method, server)
+    return _called(method, given, server, known) if method in _NAMED else _plain(method, server)
 
 
 def _plain(method: str, server: str) -> Action:
@@ -171,7 +181,7 @@ def _plain(method: str, server: str) -> Action:
     return replace(_known(known, server), confidence=Confidence.HEURISTIC)
 
 
-def _called(method: str, params: dict[str, JsonValue], server: str) -> Action:
+def _called(method: str, params: dict[str, JsonValue], server: str, tools: Server | None) -> Action:
     name = params.get(_NAMED[method])
     if method == "resources/read":
         if not isinstance(name, str) or not name.isprintable() or len(name) > _LONGEST:
@@ -179,10 +189,11 @@ def _called(method: str, params: dict[str, JsonValue], server: str) -> Action:
         return replace(_known(_KNOWN[method], server), params={"uri": name})
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return _unreadable(server, _NO_NAME)
-    access, tier = access_of(name) if method == "tools/call" else (Access.READ, Tier.T0)
-    known = _operation(f"{method}:{name}", access, tier, "judged by its name")
+    judged: Judged = Access.READ, Tier.T0, "reads a prompt", ()
+    access, tier, why, evidence = judge_tool(name, tools) if method == "tools/call" else judged
+    action = _known(_operation(f"{method}:{name}", access, tier, why), server)
     given = params.get("arguments")
-    return replace(_known(known, server), params=_scalars(given) if isinstance(given, dict) else {})
+    return replace(action, params=_scalars(given) if isinstance(given, dict) else {}, evidence=("mcp", *evidence))
 
 
 def _scalars(given: dict[str, JsonValue]) -> dict[str, Param]:
