@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 
 from outgate.actions.action import Access, Action, Confidence, Money, Tier
-from outgate.actions.catalog import Auth, Catalog, Operation, Service
+from outgate.actions.catalog import Catalog
+from outgate.actions.operation import Operation
 from outgate.actions.router import Router
+from outgate.actions.service import Auth, Service
 from outgate.intake.agents import Agent
 from outgate.intake.request import Request
 from outgate.policy.facts import Facts

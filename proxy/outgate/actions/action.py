@@ -66,7 +66,8 @@ type Param = str | int | bool | Money | tuple[str, ...]
 class Action:
     """One thing that a request does.
 
-    `operation` is the vendor's own name where there is one. `resource` is what it is done to, for people and for `match`.
+    `operation` is the vendor's own name where there is one. `resource` is what it is done to, for people and for `match`;
+    `instance` whose that is: `bucket:logs`, `organisation:acme`, `account:123456789012`; empty where the request does not say.
     `data` are the classes of data that go out with it. `count` is how many times it is done (aliases, keys, rows asked).
     `why` says in a word or a sentence what the tier comes from; `evidence` names the table or rule that mapped it.
     """
@@ -74,6 +75,7 @@ class Action:
     service: str
     operation: str
     resource: str = ""
+    instance: str = ""
     access: Access = Access.UNKNOWN
     tier: Tier = Tier.T2
     params: Mapping[str, Param] = field(default_factory=lambda: MappingProxyType({}))

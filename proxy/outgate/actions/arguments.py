@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from outgate.actions.action import Param as Value
-    from outgate.actions.catalog import Param, Place, Source
+    from outgate.actions.operation import Param, Place, Source
     from outgate.intake.bodies import JsonValue
     from outgate.intake.multipart import Fields
     from outgate.intake.request import Request

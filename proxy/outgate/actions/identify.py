@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from outgate.actions.access import access_of
 from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, Unclear, read_param
-from outgate.actions.catalog import GENERIC, WEBSOCKET, fallback
+from outgate.actions.catalog import GENERIC
+from outgate.actions.languages import LANGUAGES, Envelope
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols import git, jsonrpc, llm
 from outgate.actions.router import is_kept
+from outgate.actions.service import WEBSOCKET, fallback
+from outgate.actions.speakers import GUESSERS, SPEAKERS, unreadable
 from outgate.intake.bodies import Undecodable
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
@@ -21,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from outgate.actions.action import Param
-    from outgate.actions.catalog import Catalog, Operation, Route, Service
+    from outgate.actions.catalog import Catalog
+    from outgate.actions.operation import Operation, Route, Template, Told
     from outgate.actions.router import Found
+    from outgate.actions.service import Service
     from outgate.intake.request import Request
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,18 +48,36 @@ def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
     """Give every action of a request, at least one. Total: what can't be understood is an action too.
 
     A host that is declared for a protocol speaks it; a host that belongs to a service is read by its file; of any other
-    host git and MCP are recognised, as guesses; what is left is `http.` and its method.
+    host git, MCP and other protocols are recognised, as guesses; what is left is `http.` and its method.
     """
+    return _identify(request, catalog, inside=False)
+
+
+def _identify(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Action, ...]:
     known = catalog.at(request.authority)
     if request.opaque:
-        return (_tunnel(request, known.rest),)
-    if (known.rest is None or known.git is not None) and git.speaks(request):
+        return (_tunnel(request, known.main),)
+    if (known.main is None or known.git is not None) and git.speaks(request):
         return git.identify(request, declared=known.git is not None)
-    if known.mcp is not None or (known.rest is None and jsonrpc.may_be_jsonrpc(request)):
+    if known.mcp is not None or (known.main is None and jsonrpc.may_be_jsonrpc(request)):
         called = jsonrpc.identify(request, declared=known.mcp is not None)
         if called:
             return called
-    return (_generic(request),) if known.rest is None else _rest(request, known.rest)
+    if known.main is None:
+        return _guessed_protocol(request) or (_generic(request),)
+    speaker = SPEAKERS.get(known.main.speaks)
+    spoken = () if speaker is None else speaker.identify(request, known.main, catalog)
+    if spoken:
+        return spoken
+    arguments = Arguments(request, json=known.main.json)
+    return _rest(_Asked(request, known.main, known.captures, arguments, catalog, inside))
+
+
+def _guessed_protocol(request: Request) -> tuple[Action, ...]:
+    for guesser in GUESSERS:
+        if guesser.may_be(request) and (guessed := guesser.identify(request)):
+            return guessed
+    return ()
 
 
 def wants_body(request: Request, catalog: Catalog) -> bool:
@@ -62,13 +85,25 @@ def wants_body(request: Request, catalog: Catalog) -> bool:
     if request.opaque:
         return False
     known = catalog.at(request.authority)
-    if (known.rest is None or known.git is not None) and git.speaks(request):
+    if (known.main is None or known.git is not None) and git.speaks(request):
         return git.wants_body(request)
     if known.mcp is not None:
         return request.method == "POST"
-    if known.rest is None:
-        return jsonrpc.may_be_jsonrpc(request)
-    return any(route.value.reads_body for route in _routes(request, known.rest) if route is not None)
+    if known.main is None:
+        return jsonrpc.may_be_jsonrpc(request) or any(guesser.may_be(request) for guesser in GUESSERS)
+    speaker = SPEAKERS.get(known.main.speaks)
+    if speaker is not None and speaker.wants_body(request, known.main, catalog):
+        return True
+    return any(route.value.reads_body for route in _routes(request, known.main) if route is not None)
+
+
+def heavy(request: Request, catalog: Catalog) -> bool:
+    """Whether its body must be read in a process of its own though it is small: its language takes long to parse."""
+    known = catalog.at(request.authority)
+    if request.opaque or known.main is None or not isinstance(request.body, WholeBody):
+        return False
+    told = (route.value.reads for route in _routes(request, known.main) if route is not None)
+    return any(told_in is not None and len(request.body.content) >= LANGUAGES[told_in.language].heavy for told_in in told)
 
 
 def _method(request: Request) -> str:
@@ -94,40 +129,75 @@ def _alike(found: Found[Route], other: Found[Route]) -> bool:
 
 def _find(service: Service, request: Request, path: str) -> Found[Route] | None:
     method = _method(request)
-    found = service.routes.find(method, path)
-    return service.routes.find("GET", path) if found is None and method == "HEAD" else found
+    found = service.find(method, path, request.authority)
+    return service.find("GET", path, request.authority) if found is None and method == "HEAD" else found
 
 
-def _rest(request: Request, service: Service) -> tuple[Action, ...]:
-    arguments = Arguments(request, json=service.json)
-    first, *others = _routes(request, service)
-    made = (_unlisted(request, service),) if first is None else _routed(first, request, service, arguments)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request of a service, while it is read by method and path. `inside`: another request brought it."""
+
+    request: Request
+    service: Service
+    host: Mapping[str, str]
+    arguments: Arguments
+    catalog: Catalog
+    inside: bool
+
+    def unreadable(self, why: str) -> Action:
+        return unreadable(self.service.name, readable(self.request.path[1:]), why)
+
+    def inner(self, request: Request) -> tuple[Action, ...]:
+        if self.inside:
+            return (self.unreadable("a request inside of a request inside of a request"),)
+        return _identify(request, self.catalog, inside=True)
+
+
+def _rest(asked: _Asked) -> tuple[Action, ...]:
+    first, *others = _routes(asked.request, asked.service)
+    made = (_unlisted(asked.request, asked.service),) if first is None else _routed(first, asked)
     for other in filter(None, others):
-        lenient = _routed(other, request, service, arguments)
-        made = (*made, *(replace(action, confidence=Confidence.HEURISTIC, why=_LENIENT) for action in lenient))
-    return made
+        made = (*made, *(replace(action, confidence=Confidence.HEURISTIC, why=_LENIENT) for action in _routed(other, asked)))
+    told = None if first is None else first.value.reads
+    return made if told is None else (*_told(made[0], told, asked), *made[1:])
 
 
-def _routed(found: Found[Route], request: Request, service: Service, arguments: Arguments) -> tuple[Action, ...]:
+def _told(action: Action, told: Told, asked: _Asked) -> tuple[Action, ...]:
+    """What the body says in its own language, in place of the operation that carries it."""
+    if asked.arguments.unread:
+        return (action, asked.unreadable("the body is too large to see what it asks for"))
+    return LANGUAGES[told.language].read(
+        Envelope(
+            action=action,
+            request=asked.request,
+            arguments=asked.arguments,
+            told=told,
+            service=asked.service,
+            inner=asked.inner,
+        )
+    )
+
+
+def _routed(found: Found[Route], asked: _Asked) -> tuple[Action, ...]:
     """Give the action of an operation, and those that come with it: `unreadable` where not all of it can be told."""
-    route = found.value
+    route, request, arguments = found.value, asked.request, asked.arguments
     captured = zip(route.captures, found.captures, strict=True)
-    said: dict[str, Param] = {name: readable(raw) for name, raw in captured if is_kept(name)}
+    said: dict[str, Param] = {**asked.host, **{name: readable(raw) for name, raw in captured if is_kept(name)}}
     if not route.params and not route.egress:
         return (_action(route, request, said, frozenset()),)
     fault = _fault(route, arguments)
     if fault is not None:
         action = _action(route, request, said, frozenset(param.name for param in route.params))
-        return (action, _unreadable(request, service, fault.why))
+        return (action, asked.unreadable(fault.why))
     read = {param.name: read_param(param, arguments) for param in route.params}
     said |= {name: value for name, value in read.items() if value is not None and not isinstance(value, Unclear)}
     unclear = frozenset(name for name, value in read.items() if isinstance(value, Unclear))
     unread = frozenset(param.name for param in route.params if param.source.in_body) if arguments.unread else frozenset()
     action = _action(route, request, said, unclear | unread)
     if unclear:
-        return (action, _unreadable(request, service, f"'{min(unclear)}' is said twice, or is not of its kind"))
+        return (action, asked.unreadable(f"'{min(unclear)}' is said twice, or is not of its kind"))
     body = arguments.json() if route.egress else None
-    return (action,) if body is None or isinstance(body, Undecodable) else (action, *llm.egress(service.name, body))
+    return (action,) if body is None or isinstance(body, Undecodable) else (action, *llm.egress(asked.service.name, body))
 
 
 def _fault(route: Route, arguments: Arguments) -> Undecodable | None:
@@ -150,35 +220,21 @@ def _action(route: Route, request: Request, said: Mapping[str, Param], unknown: 
     return Action(
         service=operation.service,
         operation=operation.operation,
-        resource=_resource(route, request, said),
+        resource=_filled(route.resource, said) if route.resource else readable(request.path[1:]),
+        instance=_filled(route.instance, said),
         access=access,
         tier=tier,
         params=said,
         confidence=Confidence.CATALOG,
         why=why,
-        evidence=(f"services/{operation.service}",),
+        evidence=operation.evidence or (f"services/{operation.service}",),
     )
 
 
-def _resource(route: Route, request: Request, said: Mapping[str, Param]) -> str:
-    """Fill the template; empty where something of it is not known."""
-    if not route.resource:
-        return readable(request.path[1:])
-    parts = [part if at % 2 == 0 else said.get(part, "") for at, part in enumerate(route.resource)]
+def _filled(template: Template, said: Mapping[str, Param]) -> str:
+    """Fill a template; empty where something of it is not known."""
+    parts = [part if at % 2 == 0 else said.get(part, "") for at, part in enumerate(template)]
     return "".join(map(str, parts)) if all(parts[1::2]) else ""
-
-
-def _unreadable(request: Request, service: Service, why: str) -> Action:
-    return Action(
-        service=service.name,
-        operation="unreadable",
-        resource=readable(request.path[1:]),
-        access=Access.UNKNOWN,
-        tier=Tier.T2,
-        confidence=Confidence.UNKNOWN,
-        why=why,
-        evidence=(f"services/{service.name}",),
-    )
 
 
 def _unlisted(request: Request, service: Service) -> Action:

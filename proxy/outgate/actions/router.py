@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 MOST_SEGMENTS = 256
 """A longer path is no operation's."""
 
 LONGEST_MIXED = 512
 """So that `{a}-{b}` takes no time on a segment of thousands of hyphens."""
+
+ENDS, ONE, MANY, MIXED = "/", "/1", "/+", "/~"
+"""Keys of a tree that are no segment: no segment has a slash."""
+
+type Tree = dict[str, Any]
+"""A node of a tree of templates, as JSON has it: a node for each literal segment; under `ENDS` what ends here, by method; under
+`ONE` the node of `{one}`, under `MANY` that of `{many+}`; under `MIXED` pairs of a segment such as `{}.json` and its node, the
+one with more literal text first."""
 
 _VARIABLE = re.compile(r"\{(_?[a-z][A-Za-z0-9_]*)(\+?)\}")
 _LITERAL = re.compile(r"[!-z|~]*")
@@ -24,15 +33,6 @@ class Found[T]:
     captures: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Node[T]:
-    literal: dict[str, _Node[T]] = field(default_factory=dict)
-    mixed: list[tuple[re.Pattern[str], _Node[T]]] = field(default_factory=list)
-    one: _Node[T] | None = None
-    rest: _Node[T] | None = None
-    ends: dict[str, T] = field(default_factory=dict)
-
-
 class Router[T]:
     """Path templates, of which the most literal one wins.
 
@@ -42,25 +42,42 @@ class Router[T]:
     """
 
     def __init__(self) -> None:
-        self._root: _Node[T] = _Node()
+        self._tree: Tree = {}
 
     def add(self, method: str, template: str, value: T) -> None:
         """Add `METHOD /a/{b}/{c+}`. Raises ValueError with a sentence for a template that is none, or is there already."""
-        variables(template)
-        node = self._root
-        for segment in template.split("/")[1:]:
-            node = _child(node, segment)
-        if method in node.ends:
+        if not plant(self._tree, method, template, value):
             raise ValueError(f"'{method} {template}' leads to two operations, keep one")
-        node.ends[method] = value
 
     def find(self, method: str, path: str) -> Found[T] | None:
         """Find what a raw path leads to."""
-        segments = path.split("/", MOST_SEGMENTS + 1)[1:]
-        if len(segments) > MOST_SEGMENTS:
-            return None
-        found = _find(self._root, segments, 0, method)
-        return None if found is None else Found(found[0], tuple(reversed(found[1])))
+        return match(self._tree, method, path)
+
+    def __bool__(self) -> bool:
+        """Whether there is any template."""
+        return bool(self._tree)
+
+
+def plant(tree: Tree, method: str, template: str, value: object) -> bool:
+    """Add a template to a tree; False where one just like it is there. Raises ValueError with a sentence for what is none."""
+    variables(template)
+    node = tree
+    for segment in template.split("/")[1:]:
+        node = _child(node, segment)
+    ends = node.setdefault(ENDS, {})
+    if method in ends:
+        return False
+    ends[method] = value
+    return True
+
+
+def match(tree: Tree, method: str, path: str) -> Found[Any] | None:
+    """Find what a raw path leads to in a tree."""
+    segments = path.split("/", MOST_SEGMENTS + 1)[1:]
+    if len(segments) > MOST_SEGMENTS:
+        return None
+    found = _find(tree, segments, 0, method)
+    return None if found is None else Found(found[0], tuple(reversed(found[1])))
 
 
 @lru_cache(maxsize=16)  # of one template it is asked a few times in a row
@@ -86,57 +103,64 @@ def is_kept(variable: str) -> bool:
     return not variable.startswith("_")
 
 
-def _child[T](node: _Node[T], segment: str) -> _Node[T]:
-    match = _VARIABLE.fullmatch(segment)
-    if match is None:
-        return _mixed(node, segment) if "{" in segment else node.literal.setdefault(segment, _Node())
-    if match[2]:
-        node.rest = node.rest or _Node()
-        return node.rest
-    node.one = node.one or _Node()
-    return node.one
+def _child(node: Tree, segment: str) -> Tree:
+    variable = _VARIABLE.fullmatch(segment)
+    if variable is None and "{" in segment:
+        return _mixed(node, _VARIABLE.sub("{}", segment))
+    key = segment if variable is None else MANY if variable[2] else ONE
+    child: Tree = node.setdefault(key, {})
+    return child
 
 
-def _mixed[T](node: _Node[T], segment: str) -> _Node[T]:
-    pattern = re.compile("(.+?)".join(map(re.escape, _VARIABLE.sub("\0", segment).split("\0"))))
-    for known, child in node.mixed:
-        if known == pattern:
+def _mixed(node: Tree, segment: str) -> Tree:
+    pairs: list[tuple[str, Tree]] = node.setdefault(MIXED, [])
+    for known, child in pairs:
+        if known == segment:
             return child
-    made: _Node[T] = _Node()
-    node.mixed.append((pattern, made))
-    node.mixed.sort(key=lambda pair: (-len(pair[0].pattern.replace("(.+?)", "")), pair[0].pattern))
+    made: Tree = {}
+    pairs.append((segment, made))
+    pairs.sort(key=lambda pair: (-len(pair[0].replace("{}", "")), pair[0]))
     return made
 
 
-def _find[T](node: _Node[T], segments: list[str], at: int, method: str) -> tuple[T, list[str]] | None:
-    """Depth first, best first. Captures come back last first."""
+@lru_cache(maxsize=4096)
+def _pattern(segment: str) -> re.Pattern[str]:
+    return re.compile("(.+?)".join(map(re.escape, segment.split("{}"))))
+
+
+type _Way = tuple[Any, list[str]] | None
+"""What ends there, and the captures, last first."""
+
+
+def _find(node: Tree, segments: list[str], at: int, method: str) -> _Way:
+    """Depth first, best first."""
     if at == len(segments):
-        value = node.ends.get(method)
-        return None if value is None else (value, [])
+        ends = node.get(ENDS)
+        return None if ends is None or (value := ends.get(method)) is None else (value, [])
     segment = segments[at]
-    child = node.literal.get(segment)
+    child = node.get(segment)
     if child is not None and (found := _find(child, segments, at + 1, method)) is not None:
         return found
-    if node.mixed and (found := _find_mixed(node, segments, at, method)) is not None:
+    if MIXED in node and (found := _find_mixed(node[MIXED], segments, at, method)) is not None:
         return found
-    if node.one is not None and segment and (found := _find(node.one, segments, at + 1, method)) is not None:
+    if segment and ONE in node and (found := _find(node[ONE], segments, at + 1, method)) is not None:
         found[1].append(segment)
         return found
-    return None if node.rest is None else _find_rest(node.rest, segments, at, method)
+    return _find_many(node[MANY], segments, at, method) if MANY in node else None
 
 
-def _find_mixed[T](node: _Node[T], segments: list[str], at: int, method: str) -> tuple[T, list[str]] | None:
+def _find_mixed(pairs: list[tuple[str, Tree]], segments: list[str], at: int, method: str) -> _Way:
     if len(segments[at]) > LONGEST_MIXED:
         return None
-    for pattern, child in node.mixed:
-        match = pattern.fullmatch(segments[at])
-        if match is not None and (found := _find(child, segments, at + 1, method)) is not None:
-            found[1].extend(reversed(match.groups()))
+    for segment, child in pairs:
+        fits = _pattern(segment).fullmatch(segments[at])
+        if fits is not None and (found := _find(child, segments, at + 1, method)) is not None:
+            found[1].extend(reversed(fits.groups()))
             return found
     return None
 
 
-def _find_rest[T](node: _Node[T], segments: list[str], at: int, method: str) -> tuple[T, list[str]] | None:
+def _find_many(node: Tree, segments: list[str], at: int, method: str) -> _Way:
     for end in (*range(len(segments) - 1, at, -1), len(segments)):
         if (found := _find(node, segments, end, method)) is not None:
             found[1].append("/".join(segments[at:end]))
@@ -147,6 +171,7 @@ def _find_rest[T](node: _Node[T], segments: list[str], at: int, method: str) -> 
 @dataclass(slots=True)
 class _Label[T]:
     literal: dict[str, _Label[T]] = field(default_factory=dict)
+    mixed: list[tuple[str, _Label[T]]] = field(default_factory=list)
     one: _Label[T] | None = None
     value: T | None = None
     below: T | None = None
@@ -154,7 +179,10 @@ class _Label[T]:
 
 
 class HostRouter[T]:
-    """Host patterns: `api.x.test`, `{tenant}.x.test` (one label), `*.x.test` (one or more). The most literal one wins."""
+    """Host patterns: `api.x.test`, `{tenant}.x.test` (one label), `{region}-x.test` (a part), `*.x.test` (one or more labels).
+
+    The most literal one wins.
+    """
 
     def __init__(self) -> None:
         self._root: _Label[T] = _Label()
@@ -164,11 +192,7 @@ class HostRouter[T]:
         wild, name = pattern.startswith("*."), pattern.removeprefix("*.")
         label = self._root
         for text in reversed(name.split(".")):
-            if text.startswith("{"):
-                label.one = label.one or _Label()
-                label = label.one
-            else:
-                label = label.literal.setdefault(text, _Label())
+            label = _below(label, text)
         if (label.below if wild else label.value) is not None:
             raise ValueError(f"host '{pattern}' belongs to two services, keep one")
         if wild:
@@ -177,8 +201,32 @@ class HostRouter[T]:
             label.value = value
 
     def find(self, host: str) -> Found[T] | None:
-        """Find whose host a canonical name is. Captures are labels, in the order of the pattern."""
+        """Find whose host a canonical name is. Captures are labels and parts of them, in the order of the pattern."""
         return _find_label(self._root, host.split(".")[::-1], 0)
+
+
+def host_variables(pattern: str) -> tuple[str, ...]:
+    """Name the variables of a host pattern."""
+    return tuple(_HOST_VARIABLE.findall(pattern))
+
+
+_HOST_VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def _below[T](label: _Label[T], text: str) -> _Label[T]:
+    if "{" not in text:
+        return label.literal.setdefault(text, _Label())
+    if _HOST_VARIABLE.fullmatch(text):
+        label.one = label.one or _Label()
+        return label.one
+    segment = _HOST_VARIABLE.sub("{}", text)
+    for known, child in label.mixed:
+        if known == segment:
+            return child
+    made: _Label[T] = _Label()
+    label.mixed.append((segment, made))
+    label.mixed.sort(key=lambda pair: (-len(pair[0]), pair[0]))
+    return made
 
 
 def _find_label[T](label: _Label[T], names: list[str], at: int) -> Found[T] | None:
@@ -187,6 +235,10 @@ def _find_label[T](label: _Label[T], names: list[str], at: int) -> Found[T] | No
     child = label.literal.get(names[at])
     if child is not None and (found := _find_label(child, names, at + 1)) is not None:
         return found
+    for segment, inside in label.mixed:
+        fits = _pattern(segment).fullmatch(names[at])
+        if fits is not None and (found := _find_label(inside, names, at + 1)) is not None:
+            return Found(found.value, (*found.captures, *fits.groups()))
     if label.one is not None and (found := _find_label(label.one, names, at + 1)) is not None:
         return Found(found.value, (*found.captures, names[at]))
     return None if label.below is None else Found(label.below, ())

@@ -4,107 +4,50 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from outgate.actions.action import Access, Tier
-from outgate.actions.catalog import (
-    CREDENTIALS,
-    METHODS,
-    WEBSOCKET,
-    Auth,
-    Catalog,
-    Kind,
-    Operation,
-    Param,
-    Place,
-    Route,
-    Service,
-    Source,
-    Worse,
-    fallback,
-)
+from outgate.actions.catalog import Catalog
+from outgate.actions.entries import Entry
+from outgate.actions.languages import LANGUAGES
+from outgate.actions.mined import NOTHING
+from outgate.actions.operation import Operation, Override, Param, Route, Told, Worse
 from outgate.actions.protocols import git, jsonrpc, llm
-from outgate.actions.router import HostRouter, Router, is_kept, variables
+from outgate.actions.router import HostRouter, Router, host_variables, is_kept, variables
+from outgate.actions.service import CREDENTIALS, METHODS, WEBSOCKET, Auth, Service, fallback
+from outgate.actions.speakers import SPEAKERS
+from outgate.actions.vocabulary import VOCABULARY
+from outgate.actions.written import KINDS, PLACES, param_of, source_of
 from outgate.errors import ConfigError
 from outgate.intake.destination import canonical_authority
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
-    from outgate.document import Document, Path
+    from outgate.actions.mined import Mined
+    from outgate.actions.operation import Template
+    from outgate.document import Document
     from outgate.errors import Problem
 
 LANGUAGE = "service/v1alpha"
-KINDS: tuple[str, ...] = get_args(Kind.__value__)
 UNREADABLE = "unreadable"
 
 _SERVICE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _OPERATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}")
-_PARAM = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_WRITTEN = re.compile(r"([a-z]+) +([a-z]+)\.([^\s]+)(?: +in +([a-z]+)\.([^\s]+))?")
 _ON = re.compile(r"([A-Z]+(?:\|[A-Z]+)*) +(/\S*)")
 _HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _FIELD = re.compile(r"[A-Za-z0-9_-]+")
-_HOST = re.compile(r"(?:\*\.)?(?:\{[a-z]+\}\.)*([^{}*]+)")
-_PLACES: tuple[str, ...] = get_args(Place.__value__)
+_HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9-]*\{[a-z][a-z0-9_]*\}[a-z0-9-]*\.)*([^{}*]+)")
+_SOURCE = re.compile(r"([a-z]+)\.([^\s]+)")
 _PROTOCOLS: Mapping[str, tuple[Operation, ...]] = {"git": git.OPERATIONS, "mcp": jsonrpc.OPERATIONS}
 _ALL_METHODS = (*METHODS, WEBSOCKET)
 
 TOP_KEYS = {
     *("outgate", "service", "adds-to", "title", "docs", "speaks", "hosts", "auth", "bodies"),
-    *("resources", "otherwise", "operations", "examples"),
+    *("resources", "instances", "otherwise", "operations", "examples"),
 }
-OPERATION_KEYS = {"on", "access", "tier", "why", "resource", "params", "worse", "egress"}
-_EXAMPLE_KEYS = {"request", "headers", "json", "form", "text", "is", "resource", "access", "tier", "params"}
-
-
-@dataclass(frozen=True, slots=True)
-class _At:
-    """A place in a file. Problems of all places end up in `found`."""
-
-    document: Document
-    path: Path
-    value: Any
-    found: list[Problem]
-
-    def say(self, message: str, *, key: bool = False) -> None:
-        self.found.append(self.document.problem(self.path, message, key=key))
-
-    def get(self, name: str) -> _At:
-        value = self.value.get(name) if isinstance(self.value, dict) else None
-        return _At(self.document, (*self.path, name), value, self.found)
-
-    def items(self, allowed: Collection[str] | None = None) -> Iterator[tuple[str, _At]]:
-        if self.value is None:
-            return
-        if not isinstance(self.value, dict):
-            self.say("this must be a table of `key: value`")
-            return
-        for name in self.value:
-            inside = self.get(name)
-            if allowed is not None and name not in allowed:
-                inside.say(f"unknown key '{name}', use one of {', '.join(sorted(allowed))}", key=True)
-            else:
-                yield name, inside
-
-    def each(self) -> Iterator[_At]:
-        """One or many, as many."""
-        if isinstance(self.value, list):
-            yield from (_At(self.document, (*self.path, i), v, self.found) for i, v in enumerate(self.value))
-        elif self.value is not None:
-            yield self
-
-    def text(self, what: str, pattern: re.Pattern[str] | None = None) -> str:
-        if isinstance(self.value, str) and self.value and (pattern is None or pattern.fullmatch(self.value)):
-            return self.value
-        self.say(f"{what} must be text" + (f" like {pattern.pattern}" if pattern else ""))
-        return ""
-
-    def choice(self, what: str, choices: Collection[str]) -> str:
-        if isinstance(self.value, str) and self.value in choices:
-            return self.value
-        self.say(f"unknown {what} '{self.value}', use one of {', '.join(choices)}")
-        return ""
+OPERATION_KEYS = {"on", "access", "tier", "why", "resource", "instance", "params", "worse", "egress", "reads"}
+_EXAMPLE_KEYS = {"request", "headers", "json", "form", "text", "is", "resource", "instance", "access", "tier", "params"}
 
 
 @dataclass(slots=True)
@@ -120,7 +63,11 @@ class _Draft:
     operations: dict[str, Operation] = field(default_factory=dict)
     otherwise: dict[str, Operation] = field(default_factory=dict)
     routes: Router[Route] = field(default_factory=Router)
+    instances: list[str] = field(default_factory=list)
+    overrides: dict[str, Override] = field(default_factory=dict)
     egress: bool = False
+    told: set[str] = field(default_factory=set)
+    mined: Mined = NOTHING
 
 
 @dataclass(slots=True)
@@ -129,24 +76,32 @@ class _Whole:
 
     drafts: dict[str, _Draft] = field(default_factory=dict)
     hosts: dict[str, HostRouter[str]] = field(default_factory=dict)
-    kinds: dict[str, tuple[str, str]] = field(default_factory=dict)
+    kinds: dict[str, tuple[str, str]] = field(
+        default_factory=lambda: {name: (kind, "every service") for name, kind in VOCABULARY.items()}
+    )
+    mined: Mapping[str, Mined] = field(default_factory=dict)
 
 
-def compile_catalog(documents: Iterable[Document]) -> Catalog:
-    """Compile service files, in any order. Raises ConfigError with every problem in every file."""
+def compile_catalog(
+    documents: Iterable[Document], mined: Mapping[str, Mined] | None = None, captured: Collection[str] = ()
+) -> Catalog:
+    """Compile service files, in any order, over what was `mined` of each service; `captured` names variables in paths there.
+
+    Raises ConfigError with every problem in every file.
+    """
     found: list[Problem] = []
-    whole = _Whole()
-    roots = [_At(document, (), document.value, found) for document in documents]
+    whole = _Whole(mined=mined or {})
+    roots = [Entry(document, (), document.value, found) for document in documents]
     for root in roots:
         _declare(root, whole)
     for root in sorted(roots, key=lambda at: at.get("service").value is None):
         _fill(root, whole)
     if found:
         raise ConfigError(*sorted(found))
-    return Catalog(*(_service(draft) for draft in whole.drafts.values()))
+    return Catalog(*(_service(draft) for draft in whole.drafts.values()), captured=captured)
 
 
-def _declare(root: _At, whole: _Whole) -> None:
+def _declare(root: Entry, whole: _Whole) -> None:
     """Find what each service is, before anything is added to it."""
     for _ in root.items(TOP_KEYS):
         pass
@@ -159,7 +114,8 @@ def _declare(root: _At, whole: _Whole) -> None:
     if root.get("service").value is None:
         return
     name = root.get("service").text("a service's name", _SERVICE)
-    speaks = root.get("speaks").choice("protocol", ("rest", *_PROTOCOLS)) if root.get("speaks").value is not None else "rest"
+    said = root.get("speaks")
+    speaks = "rest" if said.value is None else said.choice("protocol", ("rest", *_PROTOCOLS, *SPEAKERS))
     if name in whole.drafts or name == "http":
         root.get("service").say(f"service '{name}' is here twice, write `adds-to: {name}` in one of them")
     protocol = speaks if speaks in _PROTOCOLS else name
@@ -171,10 +127,11 @@ def _declare(root: _At, whole: _Whole) -> None:
         speaks,
         _auth(root.get("auth")),
         json=bodies.value is not None and bodies.choice("form of bodies", ("json",)) == "json",
+        mined=whole.mined.get(name, NOTHING),
     )
 
 
-def _fill(root: _At, whole: _Whole) -> None:
+def _fill(root: Entry, whole: _Whole) -> None:
     if not isinstance(root.value, dict):
         return
     key = "adds-to" if root.get("service").value is None else "service"
@@ -189,6 +146,7 @@ def _fill(root: _At, whole: _Whole) -> None:
             if root.get(name).value is not None:
                 root.get(name).say(f"'{name}' belongs in the file of the service, not in one that adds to it", key=True)
     _hosts(root.get("hosts"), draft, whole)
+    draft.instances = [template.text("an instance") for template in root.get("instances").each()] or draft.instances
     draft.resources = [template.text("a resource") for template in root.get("resources").each()] or draft.resources
     for method, at in root.get("otherwise").items(_ALL_METHODS):
         draft.otherwise[method] = _operation(method, at, draft.name, ())
@@ -198,22 +156,22 @@ def _fill(root: _At, whole: _Whole) -> None:
             pass
 
 
-def _auth(at: _At) -> Auth:
+def _auth(at: Entry) -> Auth:
     said = {name: frozenset(_slot(name, one) for one in inside.each()) for name, inside in at.items(_AUTH_KEYS)}
     if any(name != name.lower() for name in said.get("headers", ())):
         at.get("headers").say("names of headers are written in small letters")
     return Auth(**said)
 
 
-def _slot(name: str, at: _At) -> str:
+def _slot(name: str, at: Entry) -> str:
     return at.choice("kind of credential", CREDENTIALS) if name == "keys" else at.text(f"one of {name}", _FIELD)
 
 
 _AUTH_KEYS = ("headers", "query", "keys")
 
 
-def _hosts(at: _At, draft: _Draft, whole: _Whole) -> None:
-    router = whole.hosts.setdefault(draft.speaks, HostRouter())
+def _hosts(at: Entry, draft: _Draft, whole: _Whole) -> None:
+    router = whole.hosts.setdefault(draft.speaks if draft.speaks in _PROTOCOLS else "rest", HostRouter())
     for one in at.each():
         host = one.text("a host")
         fixed = _HOST.fullmatch(host)
@@ -233,7 +191,7 @@ def _written(authority: str) -> str:
     return f"{host}:{port}" if port else host
 
 
-def _operations(at: _At, draft: _Draft, whole: _Whole) -> None:
+def _operations(at: Entry, draft: _Draft, whole: _Whole) -> None:
     if at.value is not None and draft.speaks in _PROTOCOLS:
         at.say(f"what {draft.speaks} does is known, a file says only which hosts speak it", key=True)
         return
@@ -246,8 +204,12 @@ def _operations(at: _At, draft: _Draft, whole: _Whole) -> None:
         _routes(name, inside, draft, whole)
 
 
-def _routes(name: str, at: _At, draft: _Draft, whole: _Whole) -> None:
-    params = tuple(p for p in (_param(key, inside) for key, inside in at.get("params").items()) if p is not None)
+def _routes(name: str, at: Entry, draft: _Draft, whole: _Whole) -> None:
+    if at.get("on").value is None and draft.mined is not NOTHING:
+        _override(name, at, draft, whole)
+        return
+    params, told = _params(at), _told(at.get("reads"))
+    draft.told |= set() if told is None else {told.language}
     places = [(place, match[1].split("|"), match[2]) for place in at.get("on").each() if (match := _on(place))]
     captured = tuple(dict.fromkeys(v for place, _, template in places for v in _variables(place, template) if is_kept(v)))
     for param in params:
@@ -255,25 +217,71 @@ def _routes(name: str, at: _At, draft: _Draft, whole: _Whole) -> None:
             at.get("params").get(param.name).say(f"'{param.name}' is already read from the path", key=True)
     operation = _operation(name, at, draft.name, (*((c, "string") for c in captured), *((p.name, p.kind) for p in params)))
     draft.operations[name] = operation
-    for key, kind in operation.params.items():
-        known, where = whole.kinds.setdefault(key, (kind, operation.name))
-        if known != kind:
-            at.say(f"parameter '{key}' is {kind} here and {known} in {where}: one name has one kind, rename one")
+    _kinds(operation.params, operation.name, at, whole)
     worse = tuple(_worse(one, params) for one in at.get("worse").each())
-    egress = at.get("egress").value is True
-    draft.egress = draft.egress or egress
-    if at.get("egress").value not in {None, True}:
-        at.get("egress").say("'egress' is true or left out")
+    egress = _egress(at, draft)
     for place, methods, template in places:
         names = _variables(place, template)
-        resource = _resource(at, draft, names, params)
-        route = Route(operation=operation, captures=names, resource=resource, params=params, worse=worse, egress=egress)
+        route = Route(
+            operation=operation,
+            captures=names,
+            resource=_template("resource", at, draft.resources, names, params),
+            instance=_template("instance", at, draft.instances, (*names, *_host_names(draft)), params),
+            params=params,
+            worse=worse,
+            egress=egress,
+            reads=told,
+        )
         _add(place, draft, methods, template, route)
     if not places and not at.get("on").value:
         at.say(f"operation '{name}' needs `on: METHOD /path`")
 
 
-def _on(at: _At) -> re.Match[str] | None:
+def _override(name: str, at: Entry, draft: _Draft, whole: _Whole) -> None:
+    """What people say of an operation that machines mined: it must be there, or a typo would say nothing."""
+    params, told = _params(at), _told(at.get("reads"))
+    draft.told |= set() if told is None else {told.language}
+    fact = draft.mined.fact(name)
+    if fact is None:
+        at.say(f"no operation '{name}' was mined of {draft.name}: give it `on: METHOD /path`, or its right name", key=True)
+        return
+    _kinds({param.name: param.kind for param in params}, f"{draft.name}.{name}", at, whole)
+    access = at.get("access").choice("access", [a.value for a in Access]) if at.get("access").value is not None else ""
+    tier = at.get("tier").choice("tier", [t.name for t in Tier]) if at.get("tier").value is not None else ""
+    names = (*fact.captures, *(text.partition(" ")[0] for text in fact.params), *_host_names(draft))
+    draft.overrides[name] = Override(
+        access=Access(access) if access else None,
+        tier=Tier[tier] if tier else None,
+        why=_sentence(at.get("why")) or None,
+        resource=_template("resource", at, (), names, params),
+        instance=_template("instance", at, (), names, params),
+        params=params,
+        worse=tuple(_worse(one, params) for one in at.get("worse").each()),
+        egress=_egress(at, draft),
+        reads=told,
+    )
+
+
+def _kinds(params: Mapping[str, str], where: str, at: Entry, whole: _Whole) -> None:
+    for key, kind in params.items():
+        known, first = whole.kinds.setdefault(key, (kind, where))
+        if known != kind:
+            at.say(f"parameter '{key}' is {kind} here and {known} in {first}: one name has one kind, rename one")
+
+
+def _egress(at: Entry, draft: _Draft) -> bool:
+    egress = at.get("egress").value is True
+    draft.egress = draft.egress or egress
+    if at.get("egress").value not in {None, True}:
+        at.get("egress").say("'egress' is true or left out")
+    return egress
+
+
+def _host_names(draft: _Draft) -> tuple[str, ...]:
+    return tuple(name for host in draft.hosts for name in host_variables(host))
+
+
+def _on(at: Entry) -> re.Match[str] | None:
     match = _ON.fullmatch(at.text("'on'"))
     if match is None or not set(match[1].split("|")) <= {*_ALL_METHODS}:
         at.say(f"'{at.value}' is not `METHOD /path`, with methods of {', '.join(_ALL_METHODS)}")
@@ -281,7 +289,7 @@ def _on(at: _At) -> re.Match[str] | None:
     return match
 
 
-def _variables(at: _At, template: str) -> tuple[str, ...]:
+def _variables(at: Entry, template: str) -> tuple[str, ...]:
     try:
         return variables(template)
     except ValueError as error:
@@ -289,7 +297,7 @@ def _variables(at: _At, template: str) -> tuple[str, ...]:
         return ()
 
 
-def _add(at: _At, draft: _Draft, methods: Iterable[str], template: str, route: Route) -> None:
+def _add(at: Entry, draft: _Draft, methods: Iterable[str], template: str, route: Route) -> None:
     for method in methods:
         try:
             draft.routes.add(method, template, route)
@@ -297,7 +305,7 @@ def _add(at: _At, draft: _Draft, methods: Iterable[str], template: str, route: R
             at.say(str(error))
 
 
-def _operation(name: str, at: _At, service: str, params: Iterable[tuple[str, str]]) -> Operation:
+def _operation(name: str, at: Entry, service: str, params: Iterable[tuple[str, str]]) -> Operation:
     access = at.get("access").choice("access", [a.value for a in Access])
     tier = at.get("tier").choice("tier", [t.name for t in Tier])
     kinds: Any = dict(params)
@@ -311,29 +319,46 @@ def _operation(name: str, at: _At, service: str, params: Iterable[tuple[str, str
     )
 
 
-def _sentence(at: _At) -> str:
+def _sentence(at: Entry) -> str:
     return "" if at.value is None else at.text("'why'")
 
 
-def _param(name: str, at: _At) -> Param | None:
-    match = _WRITTEN.fullmatch(at.value) if isinstance(at.value, str) else None
-    if not _PARAM.fullmatch(name) or match is None or match[1] not in KINDS or {match[2], match[4] or "json"} - {*_PLACES}:
-        at.say(f"a parameter is `name: KIND PLACE.FIELD`, KIND of {', '.join(KINDS)}, PLACE of {', '.join(_PLACES)}")
-        return None
-    if match[4] and match[1] != "money":
+def _params(at: Entry) -> tuple[Param, ...]:
+    return tuple(param for name, inside in at.get("params").items() if (param := _param(name, inside)) is not None)
+
+
+def _param(name: str, at: Entry) -> Param | None:
+    param = param_of(name, at.value) if isinstance(at.value, str) else None
+    if param is None:
+        at.say(f"a parameter is `name: KIND PLACE.FIELD`, KIND of {', '.join(KINDS)}, PLACE of {', '.join(PLACES)}")
+    elif param.currency is not None and param.kind != "money":
         at.say("only money is `in` a currency")
-    kind: Any = match[1]
-    return Param(
-        name=name, kind=kind, source=_source(match[2], match[3]), currency=_source(match[4], match[5]) if match[4] else None
-    )
+    return param
 
 
-def _source(place: str, fields: str) -> Source:
-    known: Any = place
-    return Source(place=known, path=(fields.lower(),) if place == "header" else tuple(fields.split(".")))
+def _told(at: Entry) -> Told | None:
+    """`reads: LANGUAGE` or `reads: {LANGUAGE: PLACE.FIELD, option: value}`."""
+    if at.value is None:
+        return None
+    if isinstance(at.value, str):
+        return Told(language=at.choice("language of a body", LANGUAGES))
+    said = dict(at.items())
+    named = [name for name in said if name in LANGUAGES]
+    if len(named) != 1:
+        at.say(f"'reads' names one language of {', '.join(sorted(LANGUAGES))}, and where it stands: `sql: json.statement`")
+        return None
+    language = LANGUAGES[named[0]]
+    where = _SOURCE.fullmatch(said[language.name].text("where it stands"))
+    if where is None or where[1] not in PLACES:
+        said[language.name].say(f"where it stands is PLACE.FIELD, PLACE of {', '.join(PLACES)}")
+        return None
+    options = {name: inside.text(f"'{name}'") for name, inside in said.items() if name != language.name}
+    for name in options.keys() - language.options:
+        said[name].say(f"'{language.name}' knows no '{name}'", key=True)
+    return Told(language=language.name, source=source_of(where[1], where[2]), options=options)
 
 
-def _worse(at: _At, params: tuple[Param, ...]) -> Worse:
+def _worse(at: Entry, params: tuple[Param, ...]) -> Worse:
     for _ in at.items({"if", "tier", "access", "why"}):
         pass
     when = dict(at.get("if").value) if isinstance(at.get("if").value, dict) else {}
@@ -350,16 +375,16 @@ def _worse(at: _At, params: tuple[Param, ...]) -> Worse:
     )
 
 
-def _resource(at: _At, draft: _Draft, captures: tuple[str, ...], params: tuple[Param, ...]) -> tuple[str, ...]:
+def _template(key: str, at: Entry, general: Iterable[str], captures: Iterable[str], params: tuple[Param, ...]) -> Template:
     """The operation's own template, else the first of its service that its names can fill."""
     known = {*captures, *(param.name for param in params if param.kind == "string")}
-    own = at.get("resource")
+    own = at.get(key)
     if own.value is not None:
-        parts = tuple(_HOLE.split(own.text("'resource'")))
+        parts = tuple(_HOLE.split(own.text(f"'{key}'")))
         if not {*parts[1::2]} <= known:
-            own.say(f"resource '{own.value}' names something that is neither in the path nor a string parameter")
+            own.say(f"{key} '{own.value}' names something that is neither in the path nor a string parameter")
         return parts
-    split = (tuple(_HOLE.split(template)) for template in draft.resources)
+    split = (tuple(_HOLE.split(template)) for template in general)
     return next((parts for parts in split if {*parts[1::2]} <= known), ())
 
 
@@ -368,16 +393,18 @@ def _service(draft: _Draft) -> Service:
     unreadable = Operation(
         service=draft.name, operation=UNREADABLE, access=Access.UNKNOWN, tier=Tier.T2, why="the body can't be read"
     )
+    speaker = SPEAKERS.get(draft.speaks)
     operations = _PROTOCOLS.get(draft.speaks) or (
         *draft.operations.values(),
         *(unlisted | draft.otherwise).values(),
         unreadable,
         *(llm.operations(draft.name) if draft.egress else ()),
+        *(() if speaker is None else speaker.operations(draft.name)),
+        *(operation for name in sorted(draft.told & LANGUAGES.keys()) for operation in LANGUAGES[name].operations(draft.name)),
     )
-    speaks: Any = draft.speaks
     return Service(
         name=draft.name,
-        speaks=speaks,
+        speaks=draft.speaks,
         hosts=tuple(draft.hosts),
         operations=operations,
         auth=draft.auth,
@@ -385,4 +412,8 @@ def _service(draft: _Draft) -> Service:
         routes=draft.routes,
         otherwise=unlisted | draft.otherwise,
         listed=frozenset(draft.otherwise),
+        mined=draft.mined,
+        overrides=draft.overrides,
+        resources=tuple(tuple(_HOLE.split(template)) for template in draft.resources),
+        instances=tuple(tuple(_HOLE.split(template)) for template in draft.instances),
     )

@@ -13,7 +13,8 @@ from outgate.inspect.secrets import secrets_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from outgate.actions.catalog import Auth, Catalog, Service
+    from outgate.actions.catalog import Catalog
+    from outgate.actions.service import Auth, Service
     from outgate.intake.request import Request
 
 REDACTED = "redacted"
@@ -78,7 +79,7 @@ def without_credentials(request: Request, catalog: Catalog) -> Request:
     """
     auth = catalog.auth_of(request)
     headers = tuple((name, value) for name, value in request.headers if not _lets_in(name, value, auth))
-    path = _plain_path(request, catalog.at(request.authority).rest)
+    path = _plain_path(request, catalog.at(request.authority).main)
     return replace(request, headers=headers, path=path, query=_plain_query(request.query, auth))
 
 

@@ -16,7 +16,8 @@ from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from outgate.actions.catalog import Auth, Catalog
+    from outgate.actions.catalog import Catalog
+    from outgate.actions.service import Auth
     from outgate.intake.request import Request
 
 SECRET = "secret"  # noqa: S105  # the name of a class of data

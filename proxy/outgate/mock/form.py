@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from outgate.actions.catalog import METHODS
+from outgate.actions.service import METHODS
 from outgate.policy.shapes import Anything, Count, Many, Named, Scalar, Table, Text, Words, schema
 
 if TYPE_CHECKING:

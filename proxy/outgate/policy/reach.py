@@ -9,9 +9,10 @@ from outgate.actions.action import Access
 from outgate.policy.shapes import meant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from outgate.actions.catalog import Catalog, Operation
+    from outgate.actions.catalog import Catalog
+    from outgate.actions.operation import Operation
     from outgate.policy.matching import Scope, Test
 
 _MOST_NAMED = 3
@@ -27,27 +28,46 @@ def unknown(key: str, said: str, catalog: Catalog) -> str | None:
     service, _, operation = said.partition(".")
     if service in catalog.services() and _BY_METHOD.fullmatch(operation):
         return None
-    if any(_meets(said, operation.name) for operation in catalog.operations()):
+    if any(_meets(said, operation.name) for operation in _operations(said, catalog)):
         return None
     return f"no action '{said}' is known{_meant_action(said, catalog)}"
 
 
 def _meant_action(said: str, catalog: Catalog) -> str:
     """The nearest action; where the service is known, of that service."""
-    names = [operation.name for operation in catalog.operations()]
-    own = [name for name in names if name.startswith(f"{said.partition('.')[0]}.")]
-    remedy = meant(said, own or names)
+    service = said.partition(".")[0]
+    own = [operation.name for operation in catalog.operations(service)]
+    remedy = meant(said, own or [operation.name for operation in catalog.listed()])
     if own or remedy.startswith(", did"):
         return remedy
     return ", `outgate explain` says the name of a request's action"
 
 
+def _operations(said: str, catalog: Catalog) -> Iterator[Operation]:
+    """Those of the services that an action's name can be of."""
+    head, dot, _ = said.partition(".")
+    whole = bool(dot) and "*" not in head
+    for service in (head,) if whole else catalog.services():
+        if whole or _meets(said, f"{service}.*") or _meets(head, service):
+            yield from catalog.operations(service)
+
+
 def reach(scope: Scope, catalog: Catalog) -> tuple[Operation, ...]:
-    """The operations that a scope can meet, by service, action and access. Tiers depend on the request: they are not asked."""
+    """The operations that a scope can meet, by service, action and access. Tiers depend on the request: they are not asked.
+
+    Of a scope that names neither service nor action, those that files list stand for all: there are too many.
+    """
     service, action, access = scope.test("service"), scope.test("action"), scope.test("access")
+    met = catalog.services() if service is None else tuple(name for name in catalog.services() if service.wanted.has(name))
+    if service is not None:
+        known: Iterable[Operation] = (operation for name in met for operation in catalog.operations(name))
+    elif action is not None:
+        known = {operation.name: operation for said in _said(action) for operation in _operations(said, catalog)}.values()
+    else:
+        known = catalog.listed()
     named = tuple(
         operation
-        for operation in catalog.operations()
+        for operation in known
         if (service is None or service.wanted.has(operation.service)) and (action is None or _wants(action, operation))
     )
     if access is None:
@@ -58,7 +78,7 @@ def reach(scope: Scope, catalog: Catalog) -> tuple[Operation, ...]:
 def models(scope: Scope, catalog: Catalog) -> frozenset[str]:
     """The services that a scope meets and of which some operation has a language model answer."""
     met = {operation.service for operation in reach(scope, catalog)}
-    answers = (o for o in catalog.operations() if "model" in o.params and o.access is Access.EXECUTE)
+    answers = (o for service in met for o in catalog.operations(service) if "model" in o.params and o.access is Access.EXECUTE)
     return frozenset(operation.service for operation in answers) & met
 
 

@@ -1,9 +1,12 @@
-"""Service files on disk: the shipped ones and the operator's own."""
+"""Service files on disk, the shipped ones and the operator's own, and what machines mined."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
 
+from outgate.actions.mined import Mined, Part, damaged
 from outgate.actions.service_file import compile_catalog
 from outgate.document import parse
 from outgate.errors import ConfigError, Problem
@@ -11,11 +14,13 @@ from outgate.stores.shipped import shipped
 from outgate.stores.texts import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from outgate.actions.catalog import Catalog
     from outgate.document import Document
+
+SOURCES = "SOURCES.json"
 
 
 def load_catalog(*extra: Path) -> Catalog:
@@ -25,14 +30,46 @@ def load_catalog(*extra: Path) -> Catalog:
     """
     problems: list[Problem] = []
     documents: list[Document] = []
-    for path in (*_files(shipped("rules", "services")), *(file for given in extra for file in _files(given))):
+    services = shipped("rules", "services")
+    for path in (*_files(services), *(file for given in extra for file in _files(given))):
         try:
             documents.append(parse(text_of(path), str(path)))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
         raise ConfigError(*problems)
-    return compile_catalog(documents)
+    mined, captured = load_mined(services / "mined")
+    return compile_catalog(documents, mined, captured)
+
+
+def load_mined(folder: Path) -> tuple[Mapping[str, Mined], frozenset[str]]:
+    """Read every mined part, still packed, by service; and the names of the variables in their paths.
+
+    Raises ConfigError that names each file which is not what `SOURCES.json` says.
+    """
+    sources: dict[str, Any] = json.loads(text_of(folder / SOURCES))
+    problems: list[Problem] = []
+    parts: dict[str, list[Part]] = {}
+    hosts: dict[str, list[tuple[str, str]]] = {}
+    for name, said in sources["files"].items():
+        packed = _packed(folder / name, said["sha256"], problems)
+        parts.setdefault(said["service"], []).append(Part(said["service"], said["part"], packed, str(folder / name)))
+        hosts.setdefault(said["service"], []).extend((host, said["part"]) for host in said["hosts"])
+    if problems:
+        raise ConfigError(*problems)
+    mined = {service: Mined(tuple(made), tuple(hosts[service])) for service, made in parts.items()}
+    return mined, frozenset(sources["captures"])
+
+
+def _packed(path: Path, digest: str, problems: list[Problem]) -> bytes:
+    try:
+        packed = path.read_bytes()
+    except OSError as error:
+        problems.append(damaged(str(path), error.strerror or "it can't be read"))
+        return b""
+    if hashlib.sha256(packed).hexdigest() != digest:
+        problems.append(damaged(str(path), "its digest is not the one that SOURCES.json has"))
+    return packed
 
 
 def _files(path: Path) -> Iterator[Path]:

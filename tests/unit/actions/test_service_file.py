@@ -46,7 +46,7 @@ def changed(old, new):
 
 def test_a_service_file_becomes_operations():
     catalog = compiled(GOOD)
-    names = {operation.name: operation for operation in catalog.operations() if operation.service == "crm"}
+    names = {operation.name: operation for operation in catalog.operations("crm")}
     assert names["crm.contacts.update"].params == {
         "org": "string", "id": "string", "notify": "bool", "tags": "list", "fee": "money", "limit": "int", "mode": "string",
     }  # fmt: skip
@@ -56,7 +56,7 @@ def test_a_service_file_becomes_operations():
 
 
 def test_an_empty_catalog_knows_http():
-    assert {operation.name for operation in Catalog().operations()} >= {"http.GET", "http.POST", "http.WEBSOCKET"}
+    assert {operation.name for operation in Catalog().listed()} >= {"http.GET", "http.POST", "http.WEBSOCKET"}
     assert Catalog().services() == ("http",)
 
 
@@ -111,7 +111,7 @@ def test_an_empty_catalog_knows_http():
         ("if: {notify: true}", "iff: {notify: true}", "unknown key 'iff', use one of access, if, tier, why"),
         ('"contact {id}"', '"contact {nr}"', "resource 'contact {nr}' names something that is neither in the path"),
         ("why: a contact changes", "egress: sometimes", "'egress' is true or left out"),
-        ("access: delete, tier: T2,", "access: delete, tier: T2, tell: x,", "unknown key 'tell', use one of access, egress, on"),
+        ("access: delete, tier: T2,", "access: delete, tier: T2, tell: x,", "unknown key 'tell', use one of access, egress, instance, on"),
         ("{request:", "{reqest:", "unknown key 'reqest'"),
         ("operations:\n", "operations: 7\nmore:\n", "unknown key 'more'"),
     ],
@@ -147,7 +147,7 @@ def test_one_name_has_one_kind():
 def test_a_file_can_add_hosts_and_operations_to_a_service_whatever_comes_first():
     more = "outgate: service/v1alpha\nadds-to: crm\nhosts: [crm.acme.example]\noperations:\n  ping: {on: GET /ping, access: read, tier: T0}\n"
     for order in ((GOOD, more), (more, GOOD)):
-        assert "crm.ping" in {operation.name for operation in compiled(*order).operations()}
+        assert "crm.ping" in {operation.name for operation in compiled(*order).listed()}
 
 
 def test_a_file_that_adds_can_not_change_what_the_service_is():

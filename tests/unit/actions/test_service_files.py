@@ -43,7 +43,7 @@ def test_a_service_file_has_examples(path):
 
 
 def test_what_an_example_gives_is_an_operation_of_the_catalog():
-    known = {operation.name for operation in CATALOG.operations()}
+    known = {operation.name for operation in CATALOG.listed()}
     for param in examples():
         request = asked(
             param.values[0]["request"],
@@ -54,21 +54,21 @@ def test_what_an_example_gives_is_an_operation_of_the_catalog():
 
 
 def test_every_operation_that_does_more_than_read_says_its_tier():
-    for operation in CATALOG.operations():
+    for operation in CATALOG.listed():
         if operation.access.value in {"delete", "admin", "pay", "publish"} and operation.tier < 1:
             raise AssertionError(operation)
 
 
 def test_nothing_that_reads_is_worse_than_sensitive():
-    assert all(o.tier <= 1 for o in CATALOG.operations() if o.access.only_reads)
+    assert all(o.tier <= 1 for o in CATALOG.listed() if o.access.only_reads)
 
 
 def test_what_is_unknown_is_at_least_tier_two():
-    assert all(o.tier >= 2 for o in CATALOG.operations() if o.access.value == "unknown")
+    assert all(o.tier >= 2 for o in CATALOG.listed() if o.access.value == "unknown")
 
 
 def test_a_name_of_stripe_follows_from_its_method_and_path():
-    for operation in CATALOG.operations():
+    for operation in CATALOG.listed():
         if operation.service == "stripe" and operation.operation[0].isupper() and not operation.operation.isupper():
             assert operation.operation.startswith(("Get", "Post", "Delete"))
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from asked import asked
 
-from outgate.actions.catalog import CREDENTIALS
+from outgate.actions.service import CREDENTIALS
 from outgate.inspect import secrets
 from outgate.inspect.secrets import LONGEST, NAMES, SHORTEST, classes_of, secrets_in
 from outgate.intake.bodies import DECODED_LIMIT

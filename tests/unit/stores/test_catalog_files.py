@@ -10,7 +10,7 @@ MINE = (
 
 
 def names(catalog):
-    return {operation.name for operation in catalog.operations()}
+    return {operation.name for operation in catalog.listed()}
 
 
 def test_the_shipped_files_are_read():

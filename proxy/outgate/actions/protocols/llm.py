@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Action, Confidence, Tier
-from outgate.actions.catalog import Operation
+from outgate.actions.operation import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

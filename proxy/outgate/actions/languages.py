@@ -1,0 +1,47 @@
+"""Languages: bodies that say what is done in a language of their own, whatever the path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from outgate.actions.action import Action
+    from outgate.actions.arguments import Arguments
+    from outgate.actions.operation import Operation, Told
+    from outgate.actions.service import Service
+    from outgate.intake.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A request whose body says what it does. `action` is the operation that carries it, by method and path."""
+
+    action: Action
+    request: Request
+    arguments: Arguments
+    told: Told
+    service: Service
+    inner: Callable[[Request], tuple[Action, ...]]
+    """What a request inside of this one does. One level deep: of a request in it, what would be inside is unreadable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """`read` gives all actions of the request, mostly the envelope's own among them; at least one."""
+
+    name: str
+    read: Callable[[Envelope], tuple[Action, ...]]
+    operations: Callable[[str], tuple[Operation, ...]]
+    """What a service may be told in it, by the service's name."""
+    options: frozenset[str] = frozenset()
+    """What `reads:` may say beside the language and where it stands."""
+    heavy: int = 0
+    """Bytes of a body from which on it is read in a process of its own, however quick the machine."""
+
+
+LANGUAGES: Mapping[str, Language] = MappingProxyType({})
+"""By the name that `reads:` says."""

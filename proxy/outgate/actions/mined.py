@@ -1,0 +1,173 @@
+"""Mined: what machines found out of a service, inflated when a request first needs it."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from outgate.actions.router import HostRouter, match
+from outgate.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from outgate.actions.router import Found, Tree
+
+LANGUAGE = "mined/v1"
+LARGEST = 32 * 1024 * 1024
+"""Bytes of a part, inflated. No real one is near."""
+
+type Level = Literal["", "r", "l", "w", "t", "p", "d", "x"]
+"""What the vendor's own data says of an operation: nothing, read, list, write, tagging, permissions, delete, execute."""
+
+_GZIP = 31
+"""zlib's window bits for gzip with a header and a checksum that must be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One operation as it was mined. `captures` name its path's variables in order; `params` are written as in service files.
+
+    `marks`: s sensitive · b bulk · m money · i irreversible · u suspends · p permissions or public · e egress · a ambiguous.
+    """
+
+    name: str
+    level: Level = ""
+    marks: str = ""
+    captures: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Inflated:
+    facts: tuple[Fact, ...]
+    paths: Tree
+    meta: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some operations of a service: all of them, or those of some hosts. `packed` is its file as it lies on disk."""
+
+    service: str
+    name: str
+    packed: bytes = field(repr=False)
+    file: str = ""
+
+    def __reduce__(self) -> tuple[type[Part], tuple[str, str, bytes, str]]:
+        """Go to another process packed."""
+        return Part, (self.service, self.name, self.packed, self.file)
+
+    @cached_property
+    def _inflated(self) -> _Inflated:
+        said = unpack(self.packed, self.file)
+        facts = tuple(Fact(name, level, marks, tuple(c), tuple(p)) for name, level, marks, c, p in said["operations"])
+        return _Inflated(facts, said["paths"], MappingProxyType(said["meta"]))
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Every operation, in the order of its file."""
+        return self._inflated.facts
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """What the protocol of the service needs beside."""
+        return self._inflated.meta
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Fact]:
+        """Every operation by its name in the service."""
+        return MappingProxyType({fact.name: fact for fact in self.facts})
+
+    def find(self, method: str, path: str) -> Found[int | list[int]] | None:
+        """Find what a raw path leads to: the index of an operation, or of several that something else tells apart."""
+        return match(self._inflated.paths, method, path)
+
+    def routes(self) -> Iterator[tuple[str, str, int]]:
+        """Give method, template with `{}` for each variable, and the index of an operation, for each route."""
+        yield from _walk(self._inflated.paths, "")
+
+
+@dataclass(frozen=True)
+class Mined:
+    """The parts of one service."""
+
+    parts: tuple[Part, ...]
+    hosts: tuple[tuple[str, str], ...] = ()
+    """Host patterns and the names of the parts that are found there; none where one part is for all hosts."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Part]:
+        """Every part by its name."""
+        return MappingProxyType({part.name: part for part in self.parts})
+
+    @cached_property
+    def _router(self) -> HostRouter[str]:
+        router: HostRouter[str] = HostRouter()
+        for pattern, name in self.hosts:
+            router.add(pattern, name)
+        return router
+
+    def at(self, authority: str) -> Part | None:
+        """Give the part whose operations are found at a host."""
+        found = self._router.find(authority) if self.hosts else None
+        if found is not None:
+            return self.by_name[found.value]
+        return self.by_name.get("")
+
+    def fact(self, operation: str) -> Fact | None:
+        """Give an operation by its name in the service. Its first word may name the part; else all are asked."""
+        head = self.by_name.get(operation.partition(".")[0])
+        parts = self.parts if head is None else (head, *self.parts)
+        return next((part.by_name[operation] for part in parts if operation in part.by_name), None)
+
+    def facts(self) -> Iterator[Fact]:
+        """Give every operation once."""
+        seen: set[str] = set()
+        for part in self.parts:
+            for fact in part.facts:
+                if fact.name not in seen:
+                    seen.add(fact.name)
+                    yield fact
+
+
+NOTHING = Mined(parts=())
+
+
+def unpack(packed: bytes, file: str) -> dict[str, Any]:
+    """Inflate a part and check its form. Raises ConfigError that names the file for one that is damaged."""
+    inflating = zlib.decompressobj(_GZIP)
+    try:
+        said: dict[str, Any] = json.loads(inflating.decompress(packed, LARGEST))
+    except (zlib.error, ValueError) as error:
+        raise ConfigError(damaged(file, str(error))) from error
+    if not inflating.eof or inflating.unused_data:
+        raise ConfigError(damaged(file, "it does not end where it should"))
+    if said.get("outgate") != LANGUAGE or not said.keys() >= _KEYS:
+        raise ConfigError(damaged(file, "its form is another one"))
+    return said
+
+
+_KEYS = {"service", "part", "operations", "paths", "meta"}
+
+
+def damaged(file: str, why: str) -> Problem:
+    """Say that a mined file can't be used, and what to do."""
+    return Problem(source=file, message=f"the mined catalog file is damaged ({why}), install Outgate again")
+
+
+def _walk(node: Tree, above: str) -> Iterable[tuple[str, str, int]]:
+    for key, below in node.items():
+        if key == "/":
+            for method, ends in below.items():
+                for index in ends if isinstance(ends, list) else [ends]:
+                    yield method, above, index
+        elif key == "/~":
+            for segment, inside in below:
+                yield from _walk(inside, f"{above}/{segment}")
+        else:
+            yield from _walk(below, f"{above}/{ {'/1': '{}', '/+': '{+}'}.get(key, key) }")
