@@ -84,7 +84,7 @@ def test_the_starter_policy_lets_a_branch_go_forward_and_stops_a_push_by_force(g
     assert git("log", "--format=%s", "bot", at=bare).split() == ["two", "one", "begin"]
     assert "not proven that this push keeps the branch's history" in ran.own
     tiers = [a["tier"] for one in gate.decisions() for a in one.fields["actions"] if a["name"] == "git.push"]
-    assert tiers[:3] == ["T1", "T1", "T2"]
+    assert tiers[:3] == [1, 1, 2]
 
 
 def test_a_refused_clone_says_why(gate: Gate, git_host: GitHost, services: LookAlikes, work: Path):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from outgate.actions.access import judge
 from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.operation import Operation
 from outgate.actions.paths import readable
+from outgate.actions.protocols.guess import guessed
 from outgate.intake.bodies import Undecodable, form
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def identify(request: Request, service: Service | None) -> tuple[Action, ...]:
     called = f"{found[1]}/{found[2]}"
     twin = _twin(service, request.authority, found[2]) if service is not None and service.name == _GOOGLE else None
     action = _action(request, service, called) if twin is None else _twinned(request, called, twin, found[2])
-    return (action,) if service is not None else (_guessed(action, request),)
+    return (action,) if service is not None else (guessed(action, request, "gRPC"),)
 
 
 def _by_get(request: Request) -> bool:
@@ -119,18 +119,6 @@ def _unreadable(request: Request, service: Service | None) -> Action:
         confidence=Confidence.UNKNOWN,
         why="The call names no method of a service.",
         evidence=("grpc",),
-    )
-
-
-def _guessed(action: Action, request: Request) -> Action:
-    """Any server may have any path: a call that is no GET may do anything at all."""
-    doubt = action.access.only_reads and request.method != "GET"
-    return replace(
-        action,
-        access=Access.UNKNOWN if doubt else action.access,
-        tier=max(action.tier, Tier.T2) if doubt else action.tier,
-        confidence=Confidence.HEURISTIC,
-        evidence=(*action.evidence, "no service file says that this host speaks gRPC"),
     )
 
 

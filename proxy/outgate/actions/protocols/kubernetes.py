@@ -10,6 +10,7 @@ from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments
 from outgate.actions.operation import Operation
 from outgate.actions.paths import is_ambiguous, readable
+from outgate.actions.protocols.guess import guessed
 from outgate.actions.protocols.kubernetes_kinds import is_core, judge, operations
 from outgate.actions.protocols.kubernetes_path import CONNECT, Asked, asked, said
 from outgate.intake.bodies import Undecodable
@@ -86,7 +87,7 @@ def identify(request: Request, *, declared: bool) -> tuple[Action, ...]:
         return (_unreadable(request, what.why),)
     found = _other(request) if what is None else _action(request, what)
     actions = (found, *_impersonations(request))
-    return actions if declared else tuple(_guessed(action, request) for action in actions)
+    return actions if declared else tuple(guessed(action, request, "Kubernetes") for action in actions)
 
 
 def _made(request: Request, name: str, resource: str, judged: tuple[Access, Tier, str], params: Mapping[str, Param]) -> Action:
@@ -167,18 +168,3 @@ def _impersonations(request: Request) -> Iterator[Action]:
         groups = tuple(value for name, value in said_so if name == "impersonate-group")
         judged = (Access.ADMIN, Tier.T2, "it is done in somebody else's name")
         yield _made(request, "users.impersonate", ",".join(users), judged, {"groups": groups} if groups else {})
-
-
-def _guessed(action: Action, request: Request) -> Action:
-    """Of a host that nobody declared all of it is a guess, and a read only what its method says is one as well."""
-    if action.confidence is Confidence.UNKNOWN:
-        return action
-    reads = request.method in {"GET", "HEAD"} and isinstance(request.body, NoBody) and not request.websocket
-    doubt = action.access.only_reads and not reads
-    return replace(
-        action,
-        access=Access.UNKNOWN if doubt else action.access,
-        tier=max(action.tier, Tier.T2) if doubt else action.tier,
-        confidence=Confidence.HEURISTIC,
-        evidence=(*action.evidence, "no service file says that this host speaks Kubernetes"),
-    )
