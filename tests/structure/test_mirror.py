@@ -13,6 +13,10 @@ UNIT = ROOT / "tests" / "unit"
 VALUES = {
     *(
         "actions/action.py",
+        "actions/languages.py",
+        "actions/operation.py",
+        "actions/speakers.py",
+        "actions/vocabulary.py",
         "approvals/approval.py",
         "answer/reply.py",
         "intake/message.py",
@@ -28,6 +32,8 @@ VALUES = {
 """Types, and next to nothing that they do: proven wherever they are used."""
 TOGETHER = {
     "actions/catalog.py": "unit/actions/test_service_file.py",
+    "actions/entries.py": "unit/actions/test_service_file.py",
+    "actions/written.py": "unit/actions/test_service_file.py",
     "actions/arguments.py": "unit/actions/test_identify.py",
     "answer/problem.py": "unit/answer/test_render.py",
     "cli/signing.py": "unit/cli/test_approve.py",

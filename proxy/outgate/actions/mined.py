@@ -142,12 +142,12 @@ def unpack(packed: bytes, file: str) -> dict[str, Any]:
     """Inflate a part and check its form. Raises ConfigError that names the file for one that is damaged."""
     inflating = zlib.decompressobj(_GZIP)
     try:
-        said: dict[str, Any] = json.loads(inflating.decompress(packed, LARGEST))
+        said = json.loads(inflating.decompress(packed, LARGEST))
     except (zlib.error, ValueError) as error:
         raise ConfigError(damaged(file, str(error))) from error
     if not inflating.eof or inflating.unused_data:
         raise ConfigError(damaged(file, "it does not end where it should"))
-    if said.get("outgate") != LANGUAGE or not said.keys() >= _KEYS:
+    if not isinstance(said, dict) or said.get("outgate") != LANGUAGE or not said.keys() >= _KEYS:
         raise ConfigError(damaged(file, "its form is another one"))
     return said
 

@@ -1,0 +1,82 @@
+"""What people say of an operation counts over what was mined of it, and the rest stays as it was mined."""
+
+import pytest
+from asked import asked
+from mined import mined
+
+from outgate.actions.action import Access, Confidence, Tier
+from outgate.actions.identify import identify
+from outgate.actions.service_file import compile_catalog
+from outgate.document import parse
+from outgate.errors import ConfigError
+
+ZOO = mined(
+    "zoo",
+    ("pets.get", "GET", "/pets/{pet}", "r", "", []),
+    ("pets.delete", "DELETE", "/pets/{pet}", "w", "", ["force bool query.force"]),
+    ("pets.feed", "POST", "/pets/{pet}/feed", "", "", []),
+    ("pets.keys", "GET", "/pets/{pet}/keys", "r", "s", []),
+)
+HEAD = "outgate: service/v1alpha\nservice: zoo\nhosts: [zoo.test]\n"
+
+
+def catalog(text=HEAD):
+    return compile_catalog([parse(text, "zoo.yaml")], {"zoo": ZOO}, {"pet"})
+
+
+def only(line, text=HEAD):
+    (action,) = identify(asked(line), catalog(text))
+    return action
+
+
+def test_what_was_mined_is_an_operation_of_its_service():
+    action = only("GET https://zoo.test/pets/7")
+    assert (action.name, action.access, action.tier, action.params) == ("zoo.pets.get", Access.READ, Tier.T0, {"pet": "7"})
+    assert action.confidence is Confidence.CATALOG
+    assert action.evidence[0] == "mined/zoo"
+
+
+def test_a_delete_is_one_and_a_sensitive_read_is_raised():
+    assert only("DELETE https://zoo.test/pets/7").access is Access.DELETE
+    assert only("GET https://zoo.test/pets/7/keys").tier is Tier.T1
+
+
+def test_what_nobody_mined_is_a_guess():
+    assert only("POST https://zoo.test/pets/7/sell").confidence is Confidence.HEURISTIC
+
+
+def test_what_people_say_counts_and_the_rest_stays():
+    said = HEAD + "operations:\n  pets.delete: {tier: T3, why: it was the last one}\ninstances: ['pet:{pet}']\n"
+    action = only("DELETE https://zoo.test/pets/7?force=true", said)
+    assert (action.access, action.tier, action.why) == (Access.DELETE, Tier.T3, "it was the last one")
+    assert action.params == {"pet": "7", "force": True}
+    assert action.instance == "pet:7"
+    assert action.evidence == ("mined/zoo", "services/zoo")
+
+
+def test_a_route_that_a_file_has_wins():
+    said = HEAD + "operations:\n  pets.kill: {on: 'DELETE /pets/{pet}', access: delete, tier: T3}\n"
+    assert only("DELETE https://zoo.test/pets/7", said).name == "zoo.pets.kill"
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("pets.delet: {tier: T3}", "no operation 'pets.delet' was mined of zoo"),
+        ("pets.delete: {tier: T4}", "unknown tier 'T4'"),
+        ("pets.delete: {resource: '{owner}'}", "names something that is neither in the path nor a string parameter"),
+        ("pets.delete: {reads: klingon}", "unknown language of a body 'klingon'"),
+        ("pets.delete: {params: {amount: string query.amount}}", "parameter 'amount' is string here and money in every service"),
+    ],
+)
+def test_a_slip_in_what_people_say_is_an_error(line, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        catalog(f"{HEAD}operations:\n  {line}\n")
+
+
+def test_its_operations_are_known_to_rules():
+    known = {operation.name: operation for operation in catalog().operations("zoo")}
+    assert known["zoo.pets.delete"].params == {"pet": "string", "force": "bool"}
+    assert known["zoo.pets.delete"].access is Access.DELETE
+    assert catalog().operation("zoo.pets.get").access is Access.READ
+    assert catalog().params()["pet"] == "string"
