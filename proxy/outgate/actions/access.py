@@ -22,6 +22,7 @@ class Judged:
 
 _READS: Final = frozenset({Access.READ, Access.LIST})
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_BY_READING: Final = frozenset({"convert", "export", "generate", "select"})  # done by GET, they give what they make
 _LEVELS: Final = {
     "r": Access.READ,
     "l": Access.LIST,
@@ -146,7 +147,7 @@ def _by_level(level: str, verb: Verb | None, said: tuple[str, ...]) -> Access:
 
 
 def _by_reading_method(method: str, verb: Verb | None) -> tuple[Access, tuple[str, ...]]:
-    if verb is not None and verb.sure and verb.access in {Access.DELETE, Access.EXECUTE}:
+    if verb is not None and verb.sure and verb.access not in _READS and verb.word not in _BY_READING:
         return verb.access, (f"verb {verb.word}", f"method {method}")
     listing = verb is not None and verb.access is Access.LIST
     return (Access.LIST if listing else Access.READ), (f"method {method}",)

@@ -1,4 +1,4 @@
-"""The verbs in a name: which word of `TerminateInstances`, `db_delete` or `chat.postMessage` says what is done."""
+"""The verb in a name: which word of `TerminateInstances`, `db_delete` or `chat.postMessage` says what is done."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Verb:
     sure: bool
 
 
-def _verbs(sure: bool, **by_access: str) -> dict[str, Verb]:  # noqa: FBT001 - named in both calls
+def _verbs(*, sure: bool, **by_access: str) -> dict[str, Verb]:
     return {word: Verb(Access(access), word, sure) for access, words in by_access.items() for word in words.split()}
 
 
@@ -36,52 +36,70 @@ _SURE: Final = _verbs(
         "rm unpublish uninstall deprovision undeploy decommission obliterate shred del evict trash deletecollection"
     ),
     pay="pay buy withdraw donate purchase",
-    admin="grant authorize deauthorize impersonate invite configure reconfigure suspend ban unban promote demote",
+    admin="grant authorize deauthorize impersonate invite configure reconfigure suspend unsuspend ban unban promote demote",
     publish="publish deploy redeploy",
     execute="run exec execute eval invoke reinvoke call trigger dispatch launch start rerun spawn retry redrive",
     send="send notify broadcast resend",
     auth="login logout authenticate assume",
     write=(
-        "create update put add modify set edit write insert upsert append upload save move rename register attach detach "
-        "associate disassociate enable disable stop cancel reset resume pause restart reboot restore replace rotate subscribe "
-        "unsubscribe merge renew submit accept reject approve disapprove reopen unarchive unlock assign unassign reassign untag "
-        "unpin unstar unmark unlink unfollow follow join leave activate deactivate reactivate allocate deallocate push begin "
-        "complete abort commit rollback generate click type fill press navigate import copy clone duplicate provision migrate "
-        "convert initiate initialize init install reinstall upgrade downgrade enroll unenroll disconnect connect dismiss "
-        "acknowledge ack increment decrement change apply persist ingest finalize continue confirm deny decline respond "
-        "reply undo revert rebuild regenerate refresh reindex recreate reopen toggle undelete recover failover scale resize "
-        "shutdown poweroff unassociate unlabel lock relock unhide unshare unmute mute make patch prepare reprocess "
-        "synchronize sync store admit adopt advertise bundle unbundle swap switch reclaim relocate schedule unschedule stage "
-        "reserve release unreserve rebalance transition transact transcribe drag hover tap scroll swipe resolve unresolve "
-        "extend archive unassign clear flush set"
+        "abort accept ack acknowledge activate add adjust admit adopt advertise allocate amend append apply archive "
+        "assert assign associate attach begin bind bundle cancel capture change claim clear click clone close commit "
+        "complete confirm connect continue convert copy create deactivate deallocate decline decrease decrement deny "
+        "deprecate detach disable disassociate disallow disconnect dismiss disapprove disassemble dissociate distribute "
+        "drag duplicate edit enable enroll export extend failover fill finalize flush follow fork generate hover import "
+        "increase increment ingest init initialize initiate insert install join leave lock make manage mark merge migrate "
+        "modify move mute navigate open overwrite pause persist populate poweroff prepare press provision push put "
+        "reactivate reassign reboot rebalance rebuild recall reclaim recover recreate refresh regenerate register reindex "
+        "reinstall reject release relocate relock rename renew reopen reorder replace replicate reply reprocess reserve "
+        "reset resize resolve respond restart restore resume resync reverse revert rollback rotate save scale schedule "
+        "scroll select set setup shutdown skip stage star stop store submit subscribe swap swipe switch switchover sync "
+        "synchronize tap toggle tune transact transcribe transition turn type unarchive unassign unassociate unbundle "
+        "undelete undeprecate undo unenroll unfollow unhide unlabel unlink unlock unmark unmonitor unmute unpin unreserve "
+        "unresolve unschedule unshare unstage unstar unsubscribe untag unvote update upgrade downgrade upload upsert "
+        "write"
     ),
     list="list enumerate ls",
     read=(
-        "get describe read fetch retrieve lookup view show search find count inspect browse preview summarize whoami "
-        "explain peek estimate detect discover"
+        "get describe read fetch retrieve lookup view show search find inspect browse preview summarize whoami explain peek "
+        "estimate detect discover count"
     ),
 )
+# Nouns as often: told where no other verb is, at the beginning or the end.
 _UNSURE: Final = _verbs(
     sure=False,
-    pay="refund payout charge checkout",
-    publish="",
-    execute="test simulate process build",
-    send="post email mail message comment tweet sms dm share forward announce page",
+    pay="refund payout charge checkout transfer",
+    execute="test process build query sql shell bash sh command cmd script cron",
+    send="post email mail message comment tweet sms dm share forward announce",
     write=(
-        "export open close request label tag mark pin star new book order report link fork approve vote block unblock "
-        "transfer claim sign issue batch bulk exchange track log record train tune adjust capture complete verify validate "
-        "poll receive download predict evaluate evaluation select bind map draft force flag assert wait play"
+        "approve batch block book bulk draft end evaluate exchange fix flag force format index issue label link log map "
+        "monitor new order pin play poll predict receive record report request return reveal sign signal tag take track train "
+        "unblock use verify vote wait"
     ),
-    list="scan query",
+)
+_FIRST: Final = _verbs(
+    sure=False,
+    list="query scan",
     read=(
-        "is has are check status info help head diff compare history tree stat logs contains exists filter explore analyze "
-        "calculate recognize render sample translate decode suggest autocomplete geocode recommend ping health introspect "
-        "classify rank ask watch wait match details detail list metadata summary stats info screenshot snapshot"
+        "is has are check exists filter explore analyze analyse calculate recognize render sample translate decode suggest "
+        "autocomplete geocode recommend ping introspect classify rank ask match diff compare simulate validate download audit "
+        "look infer synthesize rerank forecast extract scrape research trace"
+    ),
+)
+_LAST: Final = _verbs(
+    sure=False,
+    read=(
+        "status info help diff history tree stat stats statistics log logs health detail details metadata summary docs "
+        "documentation overview capabilities analysis insights"
     ),
 )
 _MODIFIERS: Final = _set("batch bulk async multi mass force try admin internal soft hard do auto quick safe safely")
 _JOINED: Final = _set("or and then")
 _READS: Final = frozenset({Access.READ, Access.LIST})
+_PLAIN_READS: Final = _set("get describe read fetch retrieve find search")
+_PLAIN_CHANGES: Final = _set("delete remove create add replace send execute")
+_NOUNS_OF_WORK: Final = _set("deploy run build import export sync upload install start")
+_PROGRESS: Final = _set("status progress")
+_DATABASE: Final = _set("sql db database mysql postgres pg sqlite mssql cypher graphql")
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -106,24 +124,42 @@ def _verb_among(said: tuple[str, ...]) -> Verb | None:
         said = said[1:]
     if not said:
         return None
-    if _JOINED.intersection(said):
-        return _worst([verb for word in said if (verb := _SURE.get(word) or _UNSURE.get(word))])
     sure = [verb for word in said if (verb := _SURE.get(word))]
-    if sure:
-        return _first_or_last(said, sure)
-    for word in (said[0], *reversed(said)):
-        if word in _UNSURE:
-            return _UNSURE[word]
-    return None
+    if _JOINED.intersection(said):
+        return _worst([*sure, *(verb for word in said if (verb := _UNSURE.get(word)))])
+    return _placed(said, sure) if sure else _unsure(said)
 
 
-def _first_or_last(said: tuple[str, ...], sure: list[Verb]) -> Verb:
-    """Verbs come first (`TerminateInstances`) or last (`db_delete`); where neither is one, the worst in between counts."""
-    if said[0] in _SURE:
-        return _SURE[said[0]]
+def _placed(said: tuple[str, ...], sure: list[Verb]) -> Verb:
+    """Verbs come first (`TerminateInstances`), after whose tool it is (`unifi_get_ports`), or last (`db_delete`).
+
+    Where there are several and none of this holds, the worst counts.
+    """
+    first, last = said[0], said[-1]
+    if first in _NOUNS_OF_WORK and last in _PROGRESS:
+        return _LAST["status"]
+    if first in _SURE:
+        undone = _SURE[first].access in _READS and len(said) > 1 and last in _PLAIN_CHANGES
+        return _SURE[last] if undone else _SURE[first]
+    led_by_a_read = len(said) > 1 and said[1] in _PLAIN_READS and first not in _UNSURE
+    if led_by_a_read and last not in _PLAIN_CHANGES:
+        return _SURE[said[1]]
     return _worst(sure) or sure[0]
 
 
 def _worst(verbs: list[Verb]) -> Verb | None:
     """One that changes something counts, however many read."""
     return next((verb for verb in verbs if verb.access not in _READS), verbs[0] if verbs else None)
+
+
+def _unsure(said: tuple[str, ...]) -> Verb | None:
+    first, last = said[0], said[-1]
+    if first == "check" and len(said) > 1 and said[1] in {"in", "out"}:
+        return Verb(Access.WRITE, "check", sure=False)
+    if first == "test" and said[-1] == "permissions":
+        return Verb(Access.READ, "test", sure=False)
+    if first in _FIRST and (len(said) > 1 or first not in _UNSURE) and not (first == "query" and _DATABASE.intersection(said)):
+        return _FIRST[first]
+    if first in _UNSURE and (len(said) > 1 or first != "log"):
+        return _UNSURE[first]
+    return _LAST.get(last) or _UNSURE.get(last) or next((_UNSURE[word] for word in said if word in _UNSURE), None)
