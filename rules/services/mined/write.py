@@ -14,7 +14,7 @@ from outgate.actions.router import ENDS, MANY, MIXED, ONE, plant, variables
 from outgate.actions.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from outgate.actions.router import Tree
 
@@ -103,6 +103,21 @@ def write(part: Part) -> Written:
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     content = gzip.compress(text.encode(), compresslevel=9, mtime=0)
     return Written(content=content, operations=frozenset(row[0] for row in rows), clashes=clashes)
+
+
+def first_named(operations: Iterable[Mined]) -> tuple[Mined, ...]:
+    """Give of routes with several names the one with the plainest: SDKs have more functions than services have operations."""
+    plainest: dict[tuple[str | None, str], Mined] = {}
+    for one in sorted(operations, key=_plainness):
+        plainest.setdefault((one.method, _VARIABLE.sub("{}", one.template or one.name)), one)
+    return tuple(plainest.values())
+
+
+def _plainness(one: Mined) -> tuple[bool, int, str]:
+    return one.name.rpartition(".")[2] not in _PLAIN, len(one.name), one.name
+
+
+_PLAIN = frozenset({"create", "complete", "start", "append", "restart", "list", "retrieve", "get", "update"})
 
 
 def read(content: bytes) -> dict[str, Any]:
