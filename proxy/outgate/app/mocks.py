@@ -15,7 +15,8 @@ from outgate.intake.destinations import Destinations, Network
 from outgate.net.resolver import SystemResolver
 from outgate.policy.decision import Reason
 from outgate.ports import MockWay, NoWay, Pin
-from outgate.stores.mock_files import own_mock_files, read_document, shipped_mock_file
+from outgate.stores.described_files import read_document
+from outgate.stores.mock_files import own_mock_files, shipped_mock_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,6 +19,7 @@ SECTIONS = {
     },
     "Policies": {
         "explain": "Say what a request is, and what the policy would answer.",
+        "actions": "See what is known of services; add what an OpenAPI document says of yours.",
         "policy": "Check, test, suggest and replay policies.",
         "mock": "See, check and try what answers in the sandbox; record answers for it.",
     },

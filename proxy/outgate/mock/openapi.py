@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from outgate.actions.openapi.operations import METHODS
+from outgate.actions.openapi.references import is_remote, references, resolve
 from outgate.actions.router import Router
 from outgate.errors import ConfigError, Problem
 from outgate.mock.exchange import Answer, in_json, in_text
-from outgate.mock.schema import Maker, is_remote
+from outgate.mock.schema import Maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from outgate.intake.bodies import JsonValue
     from outgate.mock.exchange import Asked
 
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _NOTHING = {204, 205, 304}
 
 
@@ -75,7 +76,7 @@ class _Reading:
             raise ConfigError(Problem(source=self.file.source, message="is no OpenAPI document: it has no `openapi` and `paths`"))
         found = [
             self.file.problem(path, f"'{ref}' leads out of this document, which is never followed: bundle it into one file")
-            for path, ref in _refs(root, ())
+            for path, ref in references(root)
             if is_remote(ref)
         ]
         routes: Router[Said] = Router()
@@ -95,7 +96,7 @@ class _Reading:
     def _operations(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         for path, written in self.file.value["paths"].items():
             item = self._followed(written)
-            for method in _METHODS:
+            for method in METHODS:
                 operation = item.get(method)
                 if isinstance(operation, dict):
                     yield path, method, operation
@@ -150,16 +151,8 @@ class _Reading:
         return value if isinstance(value, dict) else {}
 
     def _resolved(self, ref: str) -> JsonValue:
-        """RFC 6901, within this document alone."""
-        value: JsonValue = self.file.value
-        for step in [unquote(part).replace("~1", "/").replace("~0", "~") for part in ref.removeprefix("#").split("/")[1:]]:
-            if isinstance(value, dict):
-                value = value.get(step)
-            elif isinstance(value, list) and step.isdecimal() and len(step) < 6 and int(step) < len(value):
-                value = value[int(step)]
-            else:
-                return None
-        return value
+        found: JsonValue = resolve(self.file.value, ref)
+        return found
 
 
 def _best(responses: dict[str, Any]) -> tuple[int, Any]:
@@ -168,15 +161,6 @@ def _best(responses: dict[str, Any]) -> tuple[int, Any]:
     if codes:
         return (int(codes[0]) if codes[0].isdecimal() else 200), responses[codes[0]]
     return 200, responses.get("default", {})
-
-
-def _refs(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
-        if key == "$ref" and isinstance(one, str):
-            yield path, one
-        elif key not in {"example", "examples", "default", "enum", "const"}:
-            yield from _refs(one, (*path, key))
 
 
 def _plain(path: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -169,8 +168,3 @@ def _number(schema: Schema) -> float:
 def _said(schema: Schema, key: str) -> float | None:
     value = schema.get(key)
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def is_remote(ref: str) -> bool:
-    """Whether a reference leads out of its document: such are never followed."""
-    return re.match(r"#(?:/|$)", ref) is None

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from outgate.document import Document, parse
 from outgate.errors import ConfigError, Problem
-from outgate.intake.bodies import Undecodable, strict_json
+from outgate.stores.described_files import read_document
 from outgate.stores.shipped import shipped
-from outgate.stores.texts import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-LARGEST_JSON = 32 * 2**20
-"""Bytes of one file in JSON, which is read much faster than YAML."""
+    from outgate.document import Document
 
 
 def mock_files(*own: Path) -> dict[str, tuple[Document, ...]]:
@@ -36,20 +33,6 @@ def shipped_mock_file(service: str) -> Document | None:
     folder = shipped("rules", "mocks")
     path = next((path for path in folder.glob("*.yaml") if path.stem == service), None)
     return None if path is None else read_document(path)
-
-
-def read_document(path: Path) -> Document:
-    """Read YAML, or JSON by its name. Raises ConfigError."""
-    if path.suffix == ".json":
-        return _json(text_of(path, most=LARGEST_JSON), path)
-    return parse(text_of(path, remedy="split it or write it as JSON"), str(path))
-
-
-def _json(text: str, path: Path) -> Document:
-    value = strict_json(text.encode())
-    if isinstance(value, Undecodable):
-        raise ConfigError(Problem(source=str(path), message=f"is no plain JSON: {value.why}"))
-    return Document(source=str(path), value=value, places={})
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from outgate.disk import Disk, make_folder, replace_whole
 from outgate.errors import ConfigError, UnavailableError
+from outgate.stores.described_files import read_document
 from outgate.stores.entries import alone_with
-from outgate.stores.mock_files import read_document
 from outgate.stores.texts import LARGEST
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 import pytest
 
-from outgate.mock.schema import DEEPEST, MOST_VALUES, Maker, is_remote
+from outgate.mock.schema import DEEPEST, MOST_VALUES, Maker
 
 
 def made(schema, **known):
@@ -64,10 +64,3 @@ def test_what_branches_at_every_level_has_a_bound():
     maker = Maker(lambda _: wide)
     maker.value({"$ref": "#/wide"})
     assert -MOST_VALUES < maker.left < 0
-
-
-@pytest.mark.parametrize(
-    ("ref", "remote"), [("#/a/b", False), ("#", False), ("#anchor", True), ("other.yaml#/a", True), ("http://x", True)]
-)
-def test_a_reference_out_of_the_document_is_known_as_one(ref, remote):
-    assert is_remote(ref) is remote

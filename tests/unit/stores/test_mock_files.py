@@ -1,8 +1,9 @@
 import pytest
 
 from outgate.errors import ConfigError
-from outgate.stores import mock_files
-from outgate.stores.mock_files import own_mock_files, read_document, shipped_mock_file
+from outgate.stores import described_files, mock_files
+from outgate.stores.described_files import read_document
+from outgate.stores.mock_files import own_mock_files, shipped_mock_file
 from outgate.stores.texts import LARGEST
 
 TEXT = "outgate: mocks/v1alpha\nservice: {}\nanswers: [{{on: GET /x}}]\n"
@@ -40,17 +41,17 @@ def test_json_is_read_by_its_name(tmp_path):
     path.write_text('{"a": 1e3}')
     assert read_document(path).value == {"a": 1000.0}
     path.write_text('{"a": 1, "a": 2}')
-    with pytest.raises(ConfigError, match="a key twice"):
+    with pytest.raises(ConfigError, match=r"x\.json:1:10: 'a' is here twice"):
         read_document(path)
 
 
 def test_a_file_has_a_largest_size_and_json_a_larger_one(tmp_path, monkeypatch):
     large = '"' + "x" * LARGEST + '"'
     (tmp_path / "x.yaml").write_text(large)
-    with pytest.raises(ConfigError, match=f"larger than {LARGEST} bytes, split it or write it as JSON"):
+    with pytest.raises(ConfigError, match=f"larger than {LARGEST} bytes, split it, or write it as JSON"):
         read_document(tmp_path / "x.yaml")
     (tmp_path / "x.json").write_text(large)
     assert len(read_document(tmp_path / "x.json").value) == LARGEST
-    monkeypatch.setattr(mock_files, "LARGEST_JSON", 10)
+    monkeypatch.setattr(described_files, "LARGEST_JSON", 10)
     with pytest.raises(ConfigError, match=r"larger than 10 bytes, split it$"):
         read_document(tmp_path / "x.json")
