@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from outgate.actions.action import Access, Action, Confidence, Tier
+from outgate.actions.protocols import aws, grpc, kubernetes, oauth, oci, packages
+from outgate.actions.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from outgate.actions.action import Action
     from outgate.actions.catalog import Catalog
     from outgate.actions.operation import Operation
     from outgate.actions.service import Service
@@ -30,6 +32,8 @@ class Speaker:
     identify: Callable[[Request, Service, Catalog], tuple[Action, ...]]
     operations: Callable[[str], tuple[Operation, ...]]
     """Of a service by its name."""
+    shared: bool = False
+    """All hosts that speak it are one service, of its own name: the protocol alone says what is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,26 +42,59 @@ class Guesser:
 
     name: str
     may_be: Callable[[Request], bool]
-    """From the head alone: whether its body must be seen to know."""
+    """From the head alone."""
+    wants_body: Callable[[Request], bool]
+    """Of a request that may be one: whether its body must be seen to know."""
     identify: Callable[[Request], tuple[Action, ...]]
 
 
-SPEAKERS: Mapping[str, Speaker] = MappingProxyType({})
+class _Grammar(Protocol):
+    """A module that reads a protocol of its own by the request alone."""
+
+    OPERATIONS: tuple[Operation, ...]
+
+    def may_be(self, request: Request, /) -> bool: ...
+    def wants_body(self, request: Request, /) -> bool: ...
+    def identify(self, request: Request, /, *, declared: bool) -> tuple[Action, ...]: ...
+
+
+def _speaker(name: str, grammar: _Grammar) -> Speaker:
+    return Speaker(
+        name=name,
+        wants_body=lambda request, _service, _catalog: grammar.wants_body(request),
+        identify=lambda request, _service, _catalog: grammar.identify(request, declared=True),
+        operations=lambda _: grammar.OPERATIONS,
+        shared=True,
+    )
+
+
+def _guesser(name: str, grammar: _Grammar) -> Guesser:
+    return Guesser(
+        name=name,
+        may_be=grammar.may_be,
+        wants_body=grammar.wants_body,
+        identify=lambda request: grammar.identify(request, declared=False),
+    )
+
+
+_GRAMMARS: Mapping[str, _Grammar] = {"kubernetes": kubernetes, "oci": oci, "packages": packages, "oauth": oauth}
+
+SPEAKERS: Mapping[str, Speaker] = MappingProxyType(
+    {
+        speaker.name: speaker
+        for speaker in (
+            Speaker(name="aws", wants_body=aws.wants_body, identify=aws.identify, operations=aws.operations),
+            Speaker(name="grpc", wants_body=grpc.wants_body, identify=grpc.identify, operations=grpc.operations),
+            *(_speaker(name, grammar) for name, grammar in _GRAMMARS.items()),
+        )
+    }
+)
 """By the name that `speaks:` says. `rest`, `git` and `mcp` are known to `identify.py` itself."""
 
-GUESSERS: tuple[Guesser, ...] = ()
+GUESSERS: tuple[Guesser, ...] = (
+    Guesser(name="grpc", may_be=grpc.speaks, wants_body=lambda _: False, identify=lambda request: grpc.identify(request, None)),
+    *(_guesser(name, grammar) for name, grammar in _GRAMMARS.items()),
+)
 """In the order in which they are asked."""
 
-
-def unreadable(service: str, resource: str, why: str) -> Action:
-    """Give what a request is that its protocol can't be read from: never a read."""
-    return Action(
-        service=service,
-        operation="unreadable",
-        resource=resource,
-        access=Access.UNKNOWN,
-        tier=Tier.T2,
-        confidence=Confidence.UNKNOWN,
-        why=why,
-        evidence=(f"services/{service}",),
-    )
+__all__ = ["GUESSERS", "SPEAKERS", "Guesser", "Speaker", "unreadable"]

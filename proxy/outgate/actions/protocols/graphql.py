@@ -12,7 +12,7 @@ from outgate.actions.operation import Operation
 from outgate.actions.protocols.graphql_arguments import FieldArguments, free, resource_of, said
 from outgate.actions.protocols.graphql_document import operations_of
 from outgate.actions.protocols.graphql_request import calls_of
-from outgate.actions.speakers import unreadable
+from outgate.actions.unreadable import unreadable
 from outgate.actions.written import param_of
 from outgate.intake.bodies import Undecodable
 

@@ -1,0 +1,198 @@
+"""Deeds: the actions of a request, once it is clear which operation it is: what it is done to, how often, whose that is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from outgate.actions.action import Action, Confidence, Tier
+from outgate.actions.arguments import Unclear as Ambiguous
+from outgate.actions.arguments import read_param
+from outgate.actions.languages import LANGUAGES, Envelope
+from outgate.actions.paths import readable
+from outgate.actions.protocols.aws import s3
+from outgate.actions.protocols.aws.asked import Unclear
+from outgate.actions.router import is_kept
+from outgate.actions.unreadable import unreadable
+from outgate.intake.bodies import Undecodable
+
+if TYPE_CHECKING:
+    from outgate.actions.action import Param
+    from outgate.actions.operation import Route
+    from outgate.actions.protocols.aws.asked import Asked, Found
+    from outgate.intake.request import Request
+
+_ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:([0-9]{12}):.*")
+_QUEUE = re.compile(r"https?://[^/]+/([0-9]{12})/.+")
+_COUNTED = ("ids", "names")
+_NO_RESOURCE = frozenset({"region", "account", "limit", "statement"})
+_MOST_SHOWN = 10
+
+
+def actions(found: Found, asked: Asked) -> tuple[Action, ...]:
+    """Give what a request does: the operation, what comes along with it, and `unreadable` where not all can be told."""
+    route = route_of(found, asked)
+    said, unknown, fault = _said(route, found, asked)
+    action = _action(route, found, asked, said, unknown)
+    beside: tuple[Action, ...] = ()
+    if found.part.name == s3.PART:
+        action, fault, beside = _of_s3(action, found, asked, fault)
+    made = (action, *beside)
+    if fault:
+        return (*made, unreadable(asked.service.name, action.resource, fault))
+    return made if route.reads is None else (*_told(action, route, found, asked), *beside)
+
+
+def route_of(found: Found, asked: Asked) -> Route:
+    """Give the route of the operation that was found."""
+    return asked.service.route(found.part, found.index, asked.request.method if found.how == "path" else "")
+
+
+def _said(route: Route, found: Found, asked: Asked) -> tuple[dict[str, Param], frozenset[str], str]:
+    """Give parameters, the names of those that can't be told, and why not."""
+    captured = zip(route.captures, found.captures, strict=bool(found.captures))
+    said: dict[str, Param] = {name: readable(raw) for name, raw in captured if is_kept(name)}
+    region = asked.endpoint.region or asked.signed.region
+    said |= {"region": region} if region else {}
+    said |= {"account": asked.endpoint.account} if asked.endpoint.account else {}
+    said |= {"bucket": found.bucket} if found.bucket else {}
+    said |= {"key": found.key} if found.key else {}
+    every = frozenset(param.name for param in route.params)
+    if not route.params:
+        return said, every, ""
+    arguments = found.arguments
+    fault = arguments.fault(route.params)
+    if fault is not None:
+        return said, every, fault.why
+    in_body = frozenset(param.name for param in route.params if param.source.in_body)
+    unread = in_body if arguments.unread and found.how != "Action" else frozenset()
+    read = {param.name: read_param(param, arguments) for param in route.params if param.name not in unread}
+    said |= {name: value for name, value in read.items() if value is not None and not isinstance(value, Ambiguous)}
+    unclear = frozenset(name for name, value in read.items() if isinstance(value, Ambiguous))
+    if unclear:
+        return said, unclear | unread, f"'{min(unclear)}' is said twice, or is not of its kind"
+    counted = unread.intersection(_COUNTED)
+    return said, unread, "its body is too large to count what it names" if counted else ""
+
+
+def _action(route: Route, found: Found, asked: Asked, said: dict[str, Param], unknown: frozenset[str]) -> Action:
+    operation = route.operation
+    access, tier, why = operation.access, operation.tier, operation.why
+    for worse in route.worse:
+        if all(name in unknown or said.get(name) == wanted for name, wanted in worse.when.items()):
+            access = worse.access or access
+            tier, why = (worse.tier, worse.why or why) if worse.tier > tier else (tier, why)
+    also = []
+    for part, index in found.also:
+        other = asked.service.route(part, index, asked.request.method if found.how == "path" else "").operation
+        also.append(f"also {other.operation}")
+        access, tier, why = (other.access, other.tier, other.why) if other.tier > tier else (access, tier, why)
+    return Action(
+        service=operation.service,
+        operation=operation.operation,
+        resource=_resource(route, said),
+        instance=_instance(asked, said),
+        access=access,
+        tier=tier,
+        params=said,
+        count=_count(said),
+        confidence=Confidence.CATALOG,
+        why=why,
+        evidence=(*operation.evidence, found.how, *also, asked.signed.how),
+    )
+
+
+def _count(said: dict[str, Param]) -> int:
+    return max([1, *(len(value) for name in _COUNTED if isinstance(value := said.get(name), tuple))])
+
+
+def _resource(route: Route, said: dict[str, Param]) -> str:
+    """Bucket and key; what the path names; what is listed; or the first that is named. Overrides say it themselves."""
+    if route.resource:
+        parts = [part if at % 2 == 0 else said.get(part, "") for at, part in enumerate(route.resource)]
+        return "".join(map(str, parts)) if all(parts[1::2]) else ""
+    if bucket := said.get("bucket"):
+        return f"{bucket}/{said['key']}" if "key" in said else str(bucket)
+    if captured := [str(said[name]) for name in route.captures if name in said]:
+        return "/".join(captured)
+    for name in _COUNTED:
+        if isinstance(listed := said.get(name), tuple):
+            return ",".join(listed[:_MOST_SHOWN])
+    named = (said.get(param.name) for param in route.params if param.kind == "string" and param.name not in _NO_RESOURCE)
+    return next((value for value in named if isinstance(value, str)), "")
+
+
+def _instance(asked: Asked, said: dict[str, Param]) -> str:
+    """Whose it is: the bucket; else the account that resources name by themselves, that of the host, that of the key."""
+    if bucket := said.get("bucket"):
+        return f"bucket:{bucket}"
+    accounts = {match[1] for text in _texts(said) if (match := _ARN.fullmatch(text) or _QUEUE.fullmatch(text))}
+    if len(accounts) > 1:
+        return ""
+    account = "".join(accounts) or asked.endpoint.account or asked.signed.account
+    return f"account:{account}" if account else ""
+
+
+def _texts(said: dict[str, Param]) -> list[str]:
+    texts = [value for value in said.values() if isinstance(value, str)]
+    return texts + [one for value in said.values() if isinstance(value, tuple) for one in value]
+
+
+def _of_s3(action: Action, found: Found, asked: Asked, fault: str) -> tuple[Action, str, tuple[Action, ...]]:
+    """S3's own: what is copied is read elsewhere, what is deleted at once counts, and headers may let everybody in."""
+    if not action.access.only_reads and s3.is_public(asked.request, asked.query):
+        tier = max(action.tier, Tier.T2)
+        action = replace(action, tier=tier, params={**action.params, "public": True}, why="Everybody may read it then.")
+    if found.operation == s3.DELETES:
+        keys = s3.deleted(asked.request)
+        if isinstance(keys, Unclear):
+            return action, fault or keys.why, ()
+        action = replace(action, params={**action.params, "ids": keys}, count=len(keys))
+    source = s3.copied(asked.request)
+    if isinstance(source, Unclear):
+        return action, fault or source.why, ()
+    return action, fault, () if source is None else (_copied(source, found, asked),)
+
+
+def _copied(source: tuple[str, str], found: Found, asked: Asked) -> Action:
+    bucket, key = source
+    place = asked.atlas.place(found.part, "GetObject")
+    assert place is not None
+    operation = asked.service.route(found.part, place, "GET").operation
+    return Action(
+        service=operation.service,
+        operation=operation.operation,
+        resource=f"{bucket}/{key}",
+        instance=f"bucket:{bucket}",
+        access=operation.access,
+        tier=operation.tier,
+        params={"bucket": bucket, "key": key},
+        confidence=Confidence.CATALOG,
+        why="It is copied from there.",
+        evidence=(*operation.evidence, "x-amz-copy-source"),
+    )
+
+
+def _told(action: Action, route: Route, found: Found, asked: Asked) -> tuple[Action, ...]:
+    """What its body says in a language of its own."""
+    assert route.reads is not None
+    if found.arguments.unread:
+        return (action, unreadable(asked.service.name, action.resource, "the body is too large to see what it asks for"))
+    body = found.arguments.json()
+    if isinstance(body, Undecodable):
+        return (action, unreadable(asked.service.name, action.resource, body.why))
+    return LANGUAGES[route.reads.language].read(
+        Envelope(
+            action=action,
+            request=asked.request,
+            arguments=found.arguments,
+            told=route.reads,
+            service=asked.service,
+            inner=lambda inner: _inside(inner, asked),
+        )
+    )
+
+
+def _inside(inner: Request, asked: Asked) -> tuple[Action, ...]:
+    return (unreadable(asked.service.name, readable(inner.path[1:]), "a request inside of a request to AWS"),)
