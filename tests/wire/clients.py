@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import Self
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Self
 
 import h2.config
 import h2.connection
 import h2.events
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PATIENCE = 20.0
+_OPEN = asyncio.open_connection
+"""As it is, though a test has ours go elsewhere."""
 
 
 @dataclass
@@ -116,15 +123,67 @@ class Wire:
         return self.writer.get_extra_info("ssl_object").selected_alpn_protocol()
 
 
-class SocksWire(Wire):
+class _Inside(Wire):
+    """A client by a way that knows no requests outside of tunnels: what it asks a proxy for in the clear, it asks in one."""
+
+    tunnelled = False
+
+    async def request(self, method: str, target: str, host: str, body: bytes = b"", **headers: str) -> None:
+        if not self.tunnelled and target.startswith("http://"):
+            authority, slash, rest = target.removeprefix("http://").partition("/")
+            name, _, port = authority.partition(":")
+            assert (await self.tunnel(name, int(port or 80))).status == 200
+            target = slash + rest
+        await super().request(method, target, host, body, **headers)
+
+
+class SocksWire(_Inside):
     """A client that opens its tunnels by SOCKS 5. It needs no login where it is told that none is needed."""
 
     async def tunnel(self, host: str, port: int) -> Answer:
+        self.tunnelled = True
+        host = host.strip("[]")
         await self.send(b"\x05\x01\x00")
         assert await asyncio.wait_for(self.reader.readexactly(2), PATIENCE) == b"\x05\x00"
-        await self.send(b"\x05\x01\x00\x03" + bytes([len(host)]) + host.encode("latin-1") + port.to_bytes(2))
+        await self.send(b"\x05\x01\x00" + _socks_address(host) + port.to_bytes(2))
         got = await asyncio.wait_for(self.reader.readexactly(10), PATIENCE)
         return Answer(200 if got[1] == 0 else 400, f"socks5 {got[1]}", [])
+
+
+def _socks_address(host: str) -> bytes:
+    if ":" in host:
+        return b"\x04" + ip_address(host).packed
+    return b"\x03" + bytes([len(host)]) + host.encode("latin-1")
+
+
+class TurnedWire(_Inside):
+    """A client that knows of no proxy: it connects to an address somewhere, and is turned to the gate.
+
+    `turned` is told by which port of its own it comes and to which port it was going, before it connects.
+    """
+
+    def __init__(self, gate: int, turned: Callable[[int, int], None]) -> None:
+        self.gate, self.turned = gate, turned
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.tunnelled:
+            self.writer.close()
+
+    async def tunnel(self, host: str, port: int) -> Answer:
+        """Connect. Where to, nobody is told: the name stands in what is sent then."""
+        self.tunnelled = True
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.bind(("127.0.0.1", 0))
+        self.turned(sock.getsockname()[1], port)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.gate))
+        self.reader, self.writer = await _OPEN(sock=sock)
+        return Answer(200, f"to {host}", [])
+
+    async def rest(self) -> bytes:
+        if not self.tunnelled:
+            await self.tunnel("", 443)
+        return await super().rest()
 
 
 class Streams:

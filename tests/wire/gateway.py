@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
-from wire.clients import SocksWire, Streams, Wire
+from wire.clients import SocksWire, Streams, TurnedWire, Wire
 from wire.upstreams import Upstream
 
 from outgate.actions.catalog import Catalog
@@ -30,6 +30,7 @@ from outgate.mitm.enforce import Outside
 from outgate.mitm.engine import Engine
 from outgate.mitm.keeping import spool_folder
 from outgate.mitm.link import Limits
+from outgate.mitm.original import Original
 from outgate.net.lookup import Lookup
 from outgate.net.resolver import SystemResolver
 from outgate.net.upstream import UpstreamTrust
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from outgate.mitm.doors import Door
 
 AGENT = Agent(id="coder", since=datetime(2020, 1, 1, tzinfo=UTC))
+NOWHERE = "203.0.113.66"
+"""Where connections were going that were turned to the gate: nobody's, and never connected to."""
 POLICY = """
     outgate: policy/v1alpha
     policy: wire
@@ -143,6 +146,8 @@ class Gateway:
     bounded: list[str] = field(default_factory=list)
     port: int = 0
     way: WayIn = "http"
+    going: dict[int, int] = field(default_factory=dict)
+    """Where connections that were turned to us were going: the port, by the client's own."""
 
     async def start(self) -> Gateway:
         self.pki = _pki(self.folder)
@@ -192,6 +197,8 @@ class Gateway:
 
     async def listen(self, door: Door, **said: Any) -> int:
         """Have somebody come in by this gate's way."""
+        if self.way == "transparent":
+            self.engine._original = lambda sock: Original(NOWHERE, self.going[sock.getpeername()[1]])
         secured = Secured(names=("localhost",), **said) if self.way == "https" else None
         return await self.engine.listen("127.0.0.1", 0, door, self.way, secured)
 
@@ -243,19 +250,25 @@ class Gateway:
             context.set_alpn_protocols(list(alpn))
         return context
 
-    async def plain(self) -> Wire:
+    async def plain(self, at: int = 0) -> Wire:
         """A client that came in, and opened no tunnel yet."""
-        if self.way == "socks5":
-            return await SocksWire.to(self.port)
-        wire = await Wire.to(self.port)
-        if self.way == "https":
-            await wire.tls(self.context("h2", "http/1.1"), "localhost")
-            assert wire.alpn == "http/1.1"
-        return wire
+        port = at or self.port
+        match self.way:
+            case "http":
+                return await Wire.to(port)
+            case "https":
+                wire = await Wire.to(port)
+                await wire.tls(self.context("h2", "http/1.1"), "localhost")
+                assert wire.alpn == "http/1.1"
+                return wire
+            case "socks5":
+                return await SocksWire.to(port)
+            case "transparent":
+                return TurnedWire(port, self.going.__setitem__)
 
-    async def https(self, host: str = "api.test", *alpn: str, port: int = 443, sni: str | None = None) -> Wire:
+    async def https(self, host: str = "api.test", *alpn: str, port: int = 443, sni: str | None = None, at: int = 0) -> Wire:
         """A client inside TLS inside a tunnel."""
-        wire = await self.plain()
+        wire = await self.plain(at)
         assert (await wire.tunnel(host, port)).status == 200
         await wire.tls(self.context(*(alpn or ("http/1.1",))), sni or host)
         return wire

@@ -19,6 +19,7 @@ from outgate.mitm.layers import Http
 from outgate.mitm.outward import Upstreams
 from outgate.mitm.streams import Download, Upload
 from outgate.mitm.tls import AgentTls, UpstreamTls
+from outgate.mitm.transparent import TransparentGate
 from outgate.mitm.tunnel import TunnelGate
 
 
@@ -70,6 +71,10 @@ def test_every_point_of_the_addon_is_tried():
     assert points == {*BEFORE, *AFTER, *ELSEWHERE}
 
 
+WHO = {"socks5": "introduced", "transparent": "identify_by_place"}
+"""What tells who comes in, where it is not `identify`."""
+
+
 async def ask(gateway: Gateway, path: str = "/secret", *, h2: bool = False, body: bytes = b"") -> bytes:
     """Ask over TLS, and give everything that came back."""
     try:
@@ -95,7 +100,7 @@ def nothing_left(gateway: Gateway) -> None:
 async def test_a_raise_before_sending_lets_nothing_out(make, monkeypatch, point, h2):
     gateway = await make(expects_alarms=True)
     await gateway.upstream(alpn=("h2", "http/1.1"))
-    monkeypatch.setattr(gateway.addon, point, boom)
+    monkeypatch.setattr(gateway.addon, WHO.get(gateway.way, point) if point == "identify" else point, boom)
     assert await ask(gateway, h2=h2, body=b"SECRET") == b""
     nothing_left(gateway)
     assert any(isinstance(error, BoomError) for error, _ in gateway.alarm.told), "somebody is told"
@@ -118,8 +123,8 @@ async def test_a_raise_in_the_upload_stops_the_upload(make, monkeypatch, framing
     gateway = await make(expects_alarms=True)
     upstream = await gateway.upstream(tls=False)
     async with await gateway.plain() as client:
-        head = "Content-Length: 12" if framing == "length" else "Transfer-Encoding: chunked"
-        await client.send(f"POST http://api.test/up HTTP/1.1\r\nHost: api.test\r\n{head}\r\n\r\n")
+        said = {"Content_Length": "12"} if framing == "length" else {"Transfer_Encoding": "chunked"}
+        await client.request("POST", "http://api.test/up", "api.test", **said)
         await upstream.until(lambda u: u.seen)
         monkeypatch.setattr(Upload, "__call__", boom)
         await client.send("SECRETSECRET" if framing == "length" else "c\r\nSECRETSECRET\r\n0\r\n\r\n")
@@ -165,6 +170,8 @@ async def test_a_raise_in_the_download_gives_the_client_nothing_of_it(make, monk
 async def test_a_raise_in_a_layer_before_sending_lets_nothing_out(make, monkeypatch, layer, method):
     gateway = await make(expects_alarms=True)
     await gateway.upstream()
+    if layer is TunnelGate and gateway.way == "transparent":
+        layer = TransparentGate
     monkeypatch.setattr(layer, method, boom)
     assert await ask(gateway) == b""
     nothing_left(gateway)
@@ -279,7 +286,7 @@ async def test_a_ledger_that_is_lost_lets_nothing_out(make):
     gateway.ledger.fail("the ledger is gone")
     from outgate.intake.agents import Agent
 
-    gateway.port = await gateway.engine.listen("127.0.0.1", 0, Agent(id="newcomer"))
+    gateway.port = await gateway.listen(Agent(id="newcomer"))
     assert (await ask_once(gateway)).status == 503
     nothing_left(gateway)
 

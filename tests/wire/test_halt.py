@@ -78,7 +78,10 @@ async def recorded(gateway, count=1):
 async def stuck(gateway):
     """Wait until the one client does not take what is written to it."""
     (handler,) = gateway.engine._handlers.values()
-    agent = handler.layer.child_layer._agent
+    layer = handler.layer
+    while not hasattr(layer, "_agent"):
+        layer = layer.child_layer
+    agent = layer._agent
     async with asyncio.timeout(10):
         while not handler._backlog(handler.client) and not (agent and any(map(agent.unsent, tuple(agent.streams)))):
             await asyncio.sleep(0.005)

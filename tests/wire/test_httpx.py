@@ -9,7 +9,9 @@ import pytest
 
 
 def client(gateway, *, http1: bool = True, http2: bool = False) -> httpx.AsyncClient:
-    proxy = f"http://127.0.0.1:{gateway.port}"
+    proxy = httpx.Proxy(
+        f"{gateway.way}://localhost:{gateway.port}", ssl_context=gateway.context() if gateway.way == "https" else None
+    )
     return httpx.AsyncClient(proxy=proxy, verify=gateway.context(), http1=http1, http2=http2, trust_env=False, timeout=20)
 
 

@@ -84,7 +84,7 @@ async def gateway(make):
 
 async def fleet(gateway, agents: Agents = FLEET) -> None:
     gateway.engine.adopt(agents)
-    gateway.port = await gateway.engine.listen("127.0.0.1", 0, None)
+    gateway.port = await gateway.listen(None)
     gateway.addon.doors._slowing = doors.Slowing(first=0.0)
 
 
@@ -540,7 +540,7 @@ async def test_a_token_that_was_replaced_lets_nobody_in(gateway):
 
 async def test_a_listener_of_its_own_needs_no_credentials_and_ignores_those_of_others(gateway):
     upstream = await gateway.upstream(tls=False)
-    gateway.port = await gateway.engine.listen("127.0.0.1", 0, "payer")
+    gateway.port = await gateway.listen("payer")
     async with await gateway.plain() as client:
         assert (await get(client, "/pay")).status == 200
         assert (await get(client, "/pay", shown("mailer"))).status == 200
@@ -553,7 +553,7 @@ async def test_a_listener_of_its_own_needs_no_credentials_and_ignores_those_of_o
 @pytest.mark.parametrize("name", ["gone", "elsewhere", "nobody"])
 async def test_a_listener_of_one_who_may_not_come_in_lets_nobody_in(gateway, name):
     upstream = await gateway.upstream(tls=False)
-    gateway.port = await gateway.engine.listen("127.0.0.1", 0, name)
+    gateway.port = await gateway.listen(name)
     async with await gateway.plain() as client:
         assert (await get(client)).status == 403
         assert await client.rest() == b""
@@ -561,7 +561,7 @@ async def test_a_listener_of_one_who_may_not_come_in_lets_nobody_in(gateway, nam
 
 
 async def test_whose_listener_it_is_is_dropped_when_revoked(gateway):
-    gateway.port = await gateway.engine.listen("127.0.0.1", 0, "payer")
+    gateway.port = await gateway.listen("payer")
     async with await gateway.plain() as client:
         assert await connect(client) == 200
         assert gateway.engine.adopt(Agents(by_name={"mailer": FLEET.by_name["mailer"]})) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from datetime import timedelta
 
@@ -78,21 +79,22 @@ async def test_a_client_that_leaves_before_anything_was_sent_leaves_an_abandoned
 
 
 async def test_a_stream_that_is_reset_before_anything_was_sent_leaves_an_abandoned_one(gateway, monkeypatch):
-    upstream, asked, decide = await gateway.upstream(), asyncio.Event(), asyncio.Event()
+    upstream, asked, decide = await gateway.upstream(), asyncio.Semaphore(0), asyncio.Event()
     pin = gateway.resolver.pin
 
     async def later(host, port):
-        asked.set()
+        asked.release()
         await decide.wait()
         return await pin(host, port)
 
     monkeypatch.setattr(gateway.resolver, "pin", later)
     async with await gateway.h2() as client:
         stream = await client.request("GET", "/secret", "api.test")
-        await asked.wait()
+        await asked.acquire()
         client.conn.reset_stream(stream)
         await client.flush()
         other = await client.request("GET", "/a", "api.test")
+        await asked.acquire()  # so that the reset was read before
         decide.set()
         assert (await client.answer(other)).body == b"ok"
     assert sorted(await ended(gateway), key=str) == [("abandoned", None), ("executed", 200)]
@@ -149,8 +151,8 @@ async def test_chunk_lines_are_bounded(gateway):
 async def test_the_switch_drops_an_agents_connections_in_the_middle(gateway):
     upstream, begun = await gateway.upstream(), asyncio.Event()
     upstream.answers["/endless"] = endless(begun)
-    other = await gateway.engine.listen("127.0.0.1", 0, Agent(id="other"))
-    async with await gateway.https() as client, await Wire.to(other) as bystander:
+    other = await gateway.listen(Agent(id="other"))
+    async with await gateway.https() as client, await gateway.plain(other) as bystander:
         await client.request("GET", "/endless", "api.test")
         await client.head()
         assert gateway.engine.cut(_coder) == 1
@@ -246,8 +248,9 @@ async def test_more_clients_than_allowed_are_dropped(make):
     async with await gateway.plain() as one, await gateway.plain() as two:
         for client in (one, two):
             assert (await client.tunnel("api.test", 443)).status == 200
-        async with await gateway.plain() as three:
-            assert await three.rest() == b""
+        with contextlib.suppress(ConnectionError):  # by TLS it does not even come in
+            async with await gateway.plain() as three:
+                assert await three.rest() == b""
     async with asyncio.timeout(20):
         while gateway.engine._all():
             await asyncio.sleep(0)

@@ -8,7 +8,6 @@ import time
 from contextlib import asynccontextmanager
 
 import pytest
-from wire.clients import Wire
 from wire.upstreams import Upstream
 
 from outgate.app.clock import SystemClock
@@ -103,7 +102,7 @@ async def ask(gateway, protocol, method, url, body=b"", port=0, **headers):
     host, _, path = url.partition("/")
     path = f"/{path}"
     if protocol == "http":
-        async with await Wire.to(port or gateway.port) as client:
+        async with await gateway.plain(port) as client:
             await client.request(method, f"http://{host}{path}", host, body, **headers)
             return await client.answer(head=method == "HEAD")
     if protocol == "https":
@@ -169,7 +168,7 @@ async def test_head_and_what_has_no_body_end_where_they_should(sandboxed, protoc
 
 async def test_two_agents_do_not_see_each_others(sandboxed):
     gateway = await sandboxed()
-    other = await gateway.engine.listen("127.0.0.1", 0, Agent(id="mailer"))
+    other = await gateway.listen(Agent(id="mailer"))
     made = await ask(gateway, "http", "POST", "things.example.test/a", b"{}", **JSON)
     one = f"things.example.test/a/{json.loads(made.body)['id']}"
     assert (await ask(gateway, "http", "GET", one)).status == 200

@@ -252,7 +252,7 @@ async def test_others_are_answered_while_a_large_one_is_read(make, pool):
     """The process that reads the large one stands still until the others were answered."""
     gateway = await make(reads_bodies=True, limits=LIMITS, examiner=pool)
     await gateway.upstream()
-    door = await gateway.engine.listen("127.0.0.1", 0, Agent(id="other"))
+    door = await gateway.listen(Agent(id="other"))
     await pool.data("warm", text(MIB))
     (pid,) = pool.pids
     async with await gateway.https() as greedy:
@@ -299,7 +299,7 @@ async def test_memory_stays_flat(make, pool):
 
     async def one():
         async with await gateway.plain() as client:
-            await client.send(f"POST http://api.test/up HTTP/1.1\r\nHost: api.test\r\nContent-Length: {len(content)}\r\n\r\n")
+            await client.request("POST", "http://api.test/up", "api.test", Content_Length=str(len(content)))
             for at in range(0, len(content), WINDOW):
                 await client.send(content[at : at + WINDOW])
             assert (await client.answer()).status == 200

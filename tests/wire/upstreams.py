@@ -250,12 +250,13 @@ class _H2:
         self.streams: dict[int, Seen] = {}
         self.room = asyncio.Condition()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.last: int | None = None
         upstream._http2.append(self)
 
     async def go_away(self, last: int | None) -> None:
         """Written by hand: h2 takes its own GOAWAY for the end of everything."""
-        counts = max(self.streams, default=0) if last is None else last
-        frame = hyperframe.frame.GoAwayFrame(0, last_stream_id=counts, error_code=0)
+        self.last = max(self.streams, default=0) if last is None else last
+        frame = hyperframe.frame.GoAwayFrame(0, last_stream_id=self.last, error_code=0)
         self.writer.write(frame.serialize())
         await self.writer.drain()
 
@@ -265,7 +266,8 @@ class _H2:
         try:
             while data := await self.reader.read(65536):
                 for event in self.conn.receive_data(data):
-                    await self._event(event)
+                    if self.last is None or (getattr(event, "stream_id", None) or 0) <= self.last:  # else it is not taken
+                        await self._event(event)
                 await self._flush()
         except h2.exceptions.ProtocolError as error:
             raise ConnectionError(str(error)) from error
