@@ -13,7 +13,7 @@ from outgate.actions.arguments import Arguments, Unclear, read_param
 from outgate.actions.catalog import GENERIC
 from outgate.actions.languages import LANGUAGES, Envelope
 from outgate.actions.paths import plainest, readable
-from outgate.actions.protocols import git, jsonrpc, llm
+from outgate.actions.protocols import git, grpc, jsonrpc, llm
 from outgate.actions.router import is_kept
 from outgate.actions.service import WEBSOCKET, fallback
 from outgate.actions.speakers import GUESSERS, SPEAKERS, unreadable
@@ -67,6 +67,8 @@ def _identify(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Acti
         return _guessed_protocol(request) or (_generic(request),)
     speaker = SPEAKERS.get(known.main.speaks)
     spoken = () if speaker is None else speaker.identify(request, known.main, catalog)
+    if not spoken and grpc.is_googles(request, known.main):
+        spoken = grpc.identify(request, known.main)
     if spoken:
         return spoken
     arguments = Arguments(request, json=known.main.json)
@@ -90,7 +92,8 @@ def wants_body(request: Request, catalog: Catalog) -> bool:
     if known.mcp is not None:
         return request.method == "POST"
     if known.main is None:
-        return jsonrpc.may_be_jsonrpc(request) or any(guesser.may_be(request) for guesser in GUESSERS)
+        told = (guesser.wants_body(request) for guesser in GUESSERS if guesser.may_be(request))
+        return jsonrpc.may_be_jsonrpc(request) or any(told)
     speaker = SPEAKERS.get(known.main.speaks)
     if speaker is not None and speaker.wants_body(request, known.main, catalog):
         return True

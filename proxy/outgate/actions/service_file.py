@@ -118,8 +118,9 @@ def _declare(root: Entry, whole: _Whole) -> None:
     speaks = "rest" if said.value is None else said.choice("protocol", ("rest", *_PROTOCOLS, *SPEAKERS))
     if name in whole.drafts or name == "http":
         root.get("service").say(f"service '{name}' is here twice, write `adds-to: {name}` in one of them")
-    protocol = speaks if speaks in _PROTOCOLS else name
-    if protocol in _PROTOCOLS and name != speaks:
+    shared = {*_PROTOCOLS, *(speaker.name for speaker in SPEAKERS.values() if speaker.shared)}
+    protocol = speaks if speaks in shared else name
+    if protocol in shared and name != speaks:
         root.get("service").say(f"hosts that speak {protocol} are added with `adds-to: {protocol}`")
     bodies = root.get("bodies")
     whole.drafts[name] = _Draft(

@@ -137,6 +137,14 @@ def test_a_call_of_googles_is_the_rest_method_that_it_is(method, name, access):
     assert access in {action.access.value, "publish"}
 
 
+def test_of_googles_a_path_is_enough():
+    call = asked("POST https://pubsub.googleapis.com/google.pubsub.v1.Publisher/DeleteTopic", json={})
+    assert grpc.is_googles(call, google())
+    assert grpc.identify(call, google())[0].name == "google.pubsub.projects.topics.delete"
+    assert not grpc.is_googles(call, service("stripe"))
+    assert not grpc.is_googles(asked("POST https://pubsub.googleapis.com/v1/projects/a/topics/b:publish"), google())
+
+
 def test_every_name_that_it_gives_is_among_its_operations():
     names = {operation.operation for operation in grpc.operations("orders")}
     assert {"*", "unreadable", "grpc.health.v1.Health/Check"} <= names

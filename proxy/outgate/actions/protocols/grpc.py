@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from outgate.actions.access import Judged
+    from outgate.actions.catalog import Catalog
     from outgate.actions.mined import Fact
     from outgate.actions.service import Service
     from outgate.intake.request import Request
@@ -49,6 +50,11 @@ def speaks(request: Request) -> bool:
     return (request.method == "POST" and versioned and bool(_UNARY & {*kinds})) or _by_get(request)
 
 
+def is_googles(request: Request, service: Service) -> bool:
+    """Whether a request to a host of Google's is a call: by its path, which no REST method has."""
+    return service.name == _GOOGLE and request.path.startswith("/google.") and _METHOD.fullmatch(request.path) is not None
+
+
 def operations(service: str) -> tuple[Operation, ...]:
     """What can be said of a service that nobody described: gRPC's own methods, and whatever it has."""
     known = (
@@ -62,9 +68,14 @@ def operations(service: str) -> tuple[Operation, ...]:
     )
 
 
-def identify(request: Request, service: Service | None) -> tuple[Action, ...]:
+def wants_body(_request: Request, _service: Service, _catalog: Catalog) -> bool:
+    """Whether the body says what is done: never, the path does."""
+    return False
+
+
+def identify(request: Request, service: Service | None, _catalog: Catalog | None = None) -> tuple[Action, ...]:
     """Give the action of a call; none where the request is none. `service`: whose host it is, if anybody said so."""
-    if not speaks(request):
+    if not speaks(request) and not (service is not None and is_googles(request, service)):
         return ()
     found = _METHOD.fullmatch(request.path)
     if found is None or len(request.path) > _LONGEST or (request.method != "POST" and not _by_get(request)):
@@ -77,7 +88,7 @@ def identify(request: Request, service: Service | None) -> tuple[Action, ...]:
 
 def _by_get(request: Request) -> bool:
     """Connect's GET, which servers take for methods without side effects alone."""
-    if request.method != "GET" or not request.query:
+    if request.method != "GET" or "connect=v1" not in (request.query or ""):
         return False
     said = form(request.query)
     names = [] if isinstance(said, Undecodable) else [name for name, _ in said]

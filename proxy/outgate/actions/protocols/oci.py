@@ -64,6 +64,11 @@ def may_be(request: Request) -> bool:
     return found is not None and _NAME.fullmatch(found["name"]) is not None
 
 
+def wants_body(_request: Request) -> bool:
+    """Whether the body says what is done: never, method and path do."""
+    return False
+
+
 def identify(request: Request, *, declared: bool) -> tuple[Action, ...]:
     """Give the actions of a request to a registry; none for what is not under `/v2/`."""
     if request.path != "/v2" and not request.path.startswith("/v2/"):
