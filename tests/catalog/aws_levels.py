@@ -103,4 +103,4 @@ def cases() -> list[Case]:
 
 
 def _judged(op: Operation):
-    return judge(f"{op.service}.{op.name}", method=op.method if op.rest else "POST", path=op.path if op.rest else "/")
+    return judge(f"{op.service}.{op.name}", method=op.method if op.rest else "", path=op.path if op.rest else "")

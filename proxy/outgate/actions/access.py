@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from outgate.actions.action import Access, Tier
-from outgate.actions.verbs import Verb, verb_of, words
+from outgate.actions.verbs import Spoken, spoken, verb_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Judged:
 
 _READS: Final = frozenset({Access.READ, Access.LIST})
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_BY_READING: Final = frozenset({"convert", "export", "generate", "select"})  # done by GET, they give what they make
+_WRITING: Final = frozenset({"PUT", "PATCH", "POST"})
 _LEVELS: Final = {
     "r": Access.READ,
     "l": Access.LIST,
@@ -64,43 +64,46 @@ def _set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What something is done to says more than `create` or `update`: looked for in this order.
-_OBJECTS: Final = (
-    (Access.PAY, _set("refund refunds payout payouts payment payments charge purchase checkout withdrawal donation")),
-    (
-        Access.ADMIN,
-        _set(
-            "permission permissions policy policies role roles acl acls credential credentials password passwords secret secrets "
-            "token tokens apikey apikeys key keys webhook webhooks hook hooks owner owners ownership admin admins member members "
-            "membership collaborator collaborators invitation invitations grant grants privilege privileges entitlement "
-            "entitlements billing config configuration configurations settings setting preferences mfa sso saml oidc firewall "
-            "allowlist whitelist"
-        ),
-    ),
-    (Access.EXECUTE, _set("shell bash command commands script scripts sql cypher statement")),
-    (Access.SEND, _set("email emails mail message messages comment comments tweet sms dm invite notification notifications")),
+_RARELY_READS: Final = _set(
+    "accept activate add approve cancel confirm create deactivate disable enable insert reset set subscribe unsubscribe update"
 )
-_SENDING: Final = _set("create post add send new put schedule submit write reply respond publish")
+"""Verbs that mean what they say even where the method is one that reads: `GET /unsubscribe`."""
+_PAID: Final = _set("refund payout payment withdrawal donation purchase checkout charge")
+_NO_MONEY: Final = _set("manager provider connector configuration config setting template policy method attachment")
+_RIGHTS: Final = _set(
+    "permission policy policie role acl credential password secret token apikey webhook grant privilege firewall"
+)
+_SET_UP: Final = _set(
+    "key hook owner ownership admin member membership collaborator invitation invite entitlement billing config configuration "
+    "setting preference pref mfa sso saml oidc allowlist whitelist"
+)
+_CODE: Final = _set("shell bash command script sql cypher statement")
+_MESSAGES: Final = _set("email mail message comment tweet sms dm invite notification")
+_SENDING: Final = _set("create post add send new put submit write reply respond publish")
+_MINTING: Final = _set("create generate issue exchange refresh regenerate request get make")
+_MINTED: Final = _set("token credential")
 _HANDED_OVER: Final = _set(
-    "domain domains ownership owner repo repository account project org organization number license certificate workspace site "
-    "app"
+    "domain ownership owner repo repository repositorie account project org organization number license certificate workspace "
+    "site app"
 )
-_BULK: Final = _set("all bulk batch everything many mass multiple")
 _FOR_GOOD: Final = _set("terminate destroy purge wipe erase truncate obliterate shred deletecollection")
 _LASTING: Final = _set(
-    "account accounts organization organizations org tenant workspace database databases cluster clusters snapshot snapshots "
-    "backup backups vault bucket table schema keyspace project repository repo filesystem domain pool"
+    "account organization org tenant workspace database db cluster snapshot backup vault bucket table schema keyspace project "
+    "repository repositorie repo filesystem domain"
 )
-_STOPPING: Final = _set("stop disable suspend deactivate pause delete remove ban block terminate shutdown close cancel")
-_WATCHING: Final = _set("logging trail trails audit monitoring recorder detector account accounts organization tenant")
+_ERASING: Final = _set("delete drop remove")
+_STOPPING: Final = _set("stop disable suspend deactivate pause delete remove ban block shutdown close")
+_WATCHING: Final = _set("logging trail audit monitoring recorder detector account organization tenant")
+_BULK: Final = _set("all bulk everything many mass multiple purge truncate")
 _SENSITIVE: Final = _set(
-    "token tokens credential credentials password passwords secret secrets apikey apikeys oauth kubeconfig decrypt presign "
-    "presigned export exports dump private passphrase"
+    "token credential password secret apikey oauth kubeconfig decrypt presign presigned passphrase plaintext unmask"
 )
 _SENSITIVE_TOGETHER = re.compile(
     r"(access|private|api|account|host|function|master|admin|signing|security|ssh|data|list|get)_keys?\b|key_pair|signed_url|"
     r"connection_string|authorization_code|login_profile|verification_code|assume_role"
 )
+_TAKEN_OUT: Final = _set("export download dump")
+_HARMLESS_BESIDE: Final = _set("count usage policy policie")
 
 
 def access_of(name: str) -> tuple[Access, Tier]:
@@ -113,44 +116,51 @@ def judge(name: str, *, method: str = "", level: str = "", marks: str = "", path
     """Judge an operation by what is known of it.
 
     In this order: the vendor's data (`level`, one letter; `marks`, letters of ours), the method, the verb in the name, the verb
-    in the last literal segment of the path. What none of them tells is unknown: T2, never a read.
+    in the last literal segment of the path. What none of them tells is unknown: T2, never a read. `method` is that of an
+    operation which it tells apart from others, as in REST; an RPC that is always a POST has none.
     """
-    said = words(name)
-    access, evidence = _access(name, said, method, level, path)
-    return _weighed(access, said, marks, evidence)
+    said = spoken(name, method=method)
+    access, evidence = _by_level(level, method, said) if level else _by_name(said, method, path)
+    if "m" in marks and access in {Access.WRITE, Access.SEND, Access.EXECUTE, Access.UNKNOWN}:
+        access = Access.PAY
+    tier, why, by = _read(said, marks) if access in _READS else _change(access, said, marks)
+    return Judged(access=access, tier=tier, why=why or f"{_WHY[access]}.", evidence=(*evidence, *by))
 
 
-def _access(name: str, said: tuple[str, ...], method: str, level: str, path: str) -> tuple[Access, tuple[str, ...]]:
-    verb = verb_of(name)
-    by_verb = (f"verb {verb.word}",) if verb else ()
-    if level:
-        return _by_level(level, verb, said), (f"level {level}", *by_verb)
+def _by_level(level: str, method: str, said: Spoken) -> tuple[Access, tuple[str, ...]]:
+    """What writes is told apart further by the verb."""
+    verb = said.verb
+    evidence = (f"level {level}", *((f"verb {verb.word}",) if verb else ()))
+    if level != "w":
+        return _LEVELS[level], evidence
+    if verb is not None and verb.access not in _READS:
+        return _told(said), evidence
+    return (Access.DELETE if method == "DELETE" else _by_noun(Access.WRITE, said)), evidence
+
+
+def _by_name(said: Spoken, method: str, path: str) -> tuple[Access, tuple[str, ...]]:
+    verb = said.verb
     if method == "DELETE":
         return Access.DELETE, ("method DELETE",)
     if method in _READING:
-        return _by_reading_method(method, verb)
-    if verb is None:
-        verb = verb_of(_last_literal(path))
-        by_verb = (f"path {verb.word}",) if verb else ()
+        return _by_reading_method(method, said)
     if verb is not None and not (method in {"PUT", "PATCH"} and verb.access in _READS):
-        return _told(verb, said), by_verb
-    if method in {"PUT", "PATCH"} or (method == "POST" and _last_literal(path)):
-        return _by_object(Access.WRITE, "create", said), (f"method {method}",)
+        return _told(said), (f"verb {verb.word}",)
+    literal = verb_of(_last_literal(path)) if verb is None else None
+    if literal is not None and literal.access not in _READS:
+        return _told(replace(said, verb=literal)), (f"path {literal.word}",)
+    if method in _WRITING:
+        return _by_noun(Access.WRITE, said), (f"method {method}",)
     return Access.UNKNOWN, ()
 
 
-def _by_level(level: str, verb: Verb | None, said: tuple[str, ...]) -> Access:
-    access = _LEVELS[level]
-    if level != "w" or verb is None or verb.access in _READS:
-        return _by_object(access, "", said) if level == "w" else access
-    return _told(verb, said)
-
-
-def _by_reading_method(method: str, verb: Verb | None) -> tuple[Access, tuple[str, ...]]:
-    if verb is not None and verb.sure and verb.access not in _READS and verb.word not in _BY_READING:
-        return verb.access, (f"verb {verb.word}", f"method {method}")
-    listing = verb is not None and verb.access is Access.LIST
-    return (Access.LIST if listing else Access.READ), (f"method {method}",)
+def _by_reading_method(method: str, said: Spoken) -> tuple[Access, tuple[str, ...]]:
+    verb = said.verb
+    if verb is None or verb.access in _READS:
+        listing = verb is not None and verb.access is Access.LIST
+        return (Access.LIST if listing else Access.READ), (f"method {method}",)
+    acts = verb.sure and (verb.access is not Access.WRITE or verb.word in _RARELY_READS)
+    return (_told(said), (f"verb {verb.word}", f"method {method}")) if acts else (Access.READ, (f"method {method}",))
 
 
 def _last_literal(path: str) -> str:
@@ -158,56 +168,71 @@ def _last_literal(path: str) -> str:
     return literal[-1] if literal else ""
 
 
-def _told(verb: Verb, said: tuple[str, ...]) -> Access:
+def _told(said: Spoken) -> Access:
+    verb = said.verb
+    assert verb is not None
     if verb.word == "transfer":
-        return Access.ADMIN if _HANDED_OVER.intersection(said) else Access.PAY
-    return _by_object(verb.access, verb.word, said) if verb.access in {Access.WRITE, Access.SEND} else verb.access
+        return Access.ADMIN if said.stems & _HANDED_OVER else Access.PAY
+    if verb.word in _MINTING and said.noun in _MINTED and verb.access is Access.WRITE:
+        return Access.AUTH
+    return _by_noun(verb.access, said) if verb.access in {Access.WRITE, Access.SEND} else verb.access
 
 
-def _by_object(access: Access, word: str, said: tuple[str, ...]) -> Access:
-    for meant, objects in _OBJECTS:
-        if objects.intersection(said) and (meant is not Access.SEND or word in _SENDING):
-            return meant
+def _by_noun(access: Access, said: Spoken) -> Access:
+    """What something is done to says more than `create` or `update`."""
+    noun, word = said.noun, said.verb.word if said.verb else ""
+    if said.stems & _PAID and noun not in _NO_MONEY:
+        return Access.PAY
+    if said.stems & _RIGHTS or noun in _SET_UP:
+        return Access.ADMIN
+    if noun in _CODE and word in {"send", "submit", "post"}:
+        return Access.EXECUTE
+    if noun in _MESSAGES and word in _SENDING:
+        return Access.SEND
     return access
 
 
-def _weighed(access: Access, said: tuple[str, ...], marks: str, evidence: tuple[str, ...]) -> Judged:
-    if access in _READS:
-        tier, why, by = _weigh_read(said, marks)
-    else:
-        tier, why, by = _weigh_change(access, said, marks)
-    return Judged(access=access, tier=tier, why=why or f"{_WHY[access]}.", evidence=(*evidence, *by))
-
-
-def _weigh_read(said: tuple[str, ...], marks: str) -> tuple[Tier, str, tuple[str, ...]]:
+def _read(said: Spoken, marks: str) -> tuple[Tier, str, tuple[str, ...]]:
     if "s" in marks:
         return Tier.T1, "It reads credentials, an export, or much about people.", ("mark s",)
-    if "count" not in said and (_SENSITIVE.intersection(said) or _SENSITIVE_TOGETHER.search("_".join(said))):
-        return Tier.T1, "It may read credentials, or export data.", ("sensitive by name",)
+    if not said.stems & _HARMLESS_BESIDE and (said.stems & _SENSITIVE or _SENSITIVE_TOGETHER.search("_".join(said.words))):
+        return Tier.T1, "It may read credentials.", ("sensitive by name",)
+    if _TAKEN_OUT.intersection((said.words or ("",))[:: len(said.words) - 1 or 1]):
+        return Tier.T1, "It takes out much at once.", ("export by name",)
     return Tier.T0, "", ()
 
 
-def _weigh_change(access: Access, said: tuple[str, ...], marks: str) -> tuple[Tier, str, tuple[str, ...]]:
+def _change(access: Access, said: Spoken, marks: str) -> tuple[Tier, str, tuple[str, ...]]:
     tier = _TIERS[access]
-    spoken = frozenset(said)
-    if "i" in marks or spoken & _FOR_GOOD or (access is Access.DELETE and spoken & _LASTING) or _ends_for_good(spoken):
+    if "i" in marks or _is_for_good(said):
         return Tier.T3, "It can't be undone.", ("mark i",) if "i" in marks else ("irreversible by name",)
-    if "u" in marks or (spoken & _STOPPING and spoken & _WATCHING):
+    if "u" in marks or _suspends(said):
         return Tier.T3, "It suspends a service, an account or a log.", ("mark u",) if "u" in marks else ("suspends by name",)
-    if "b" in marks or spoken & _BULK or {"by", "query"} <= spoken:
-        raised = Tier.T3 if tier is not Tier.T1 else Tier.T2
+    if "b" in marks or _is_bulk(said):
+        raised = Tier.T2 if tier is Tier.T1 else Tier.T3
         return raised, f"{_WHY[access]}, in bulk.", ("mark b",) if "b" in marks else ("bulk by name",)
-    if "m" in marks:
-        return max(tier, Tier.T2), "Money moves.", ("mark m",)
     if "p" in marks:
         return max(tier, Tier.T2), "It makes something public, or hands out a permission.", ("mark p",)
-    return tier, "", ()
+    return tier, "", ("mark m",) if "m" in marks else ()
 
 
-def _ends_for_good(spoken: frozenset[str]) -> bool:
+def _is_for_good(said: Spoken) -> bool:
+    word, noun, words = said.verb.word if said.verb else "", said.noun, said.words
     return (
-        {"close", "account"} <= spoken
-        or {"key", "deletion"} <= spoken
-        or {"leave", "organization"} <= spoken
-        or ("transfer" in spoken and bool(spoken & _HANDED_OVER))
+        word in _FOR_GOOD
+        or (word in _ERASING and noun in _LASTING)
+        or (word == "close" and noun == "account")
+        or (word == "leave" and noun in {"organization", "org"})
+        or (word == "transfer" and bool(said.stems & _HANDED_OVER))
+        or ("key" in words and "deletion" in words and word == "schedule")
     )
+
+
+def _suspends(said: Spoken) -> bool:
+    return said.verb is not None and said.verb.word in _STOPPING and said.noun in _WATCHING
+
+
+def _is_bulk(said: Spoken) -> bool:
+    """`batch` is a noun in the middle of a name (`StopBatchJob`), and means many at its ends (`BatchDelete`)."""
+    words = said.words
+    return bool(_BULK.intersection(words)) or "batch" in words[:: len(words) - 1 or 1] or "_by_query" in "_".join(words)

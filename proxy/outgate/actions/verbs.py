@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from outgate.actions.action import Access
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PART = re.compile(r"[./:]+")
+_RUN_TOGETHER = re.compile(r"(batch|bulk)(?=[a-z])|(?<=[a-z])(?=batch\b|bulk\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ _SURE: Final = _verbs(
         "deprecate detach disable disassociate disallow disconnect dismiss disapprove disassemble dissociate distribute "
         "drag duplicate edit enable enroll export extend failover fill finalize flush follow fork generate hover import "
         "increase increment ingest init initialize initiate insert install join leave lock make manage mark merge migrate "
-        "modify move mute navigate open overwrite pause persist populate poweroff prepare press provision push put "
+        "modify move mute navigate open overwrite patch pause persist populate poweroff prepare press provision push put "
         "reactivate reassign reboot rebalance rebuild recall reclaim recover recreate refresh regenerate register reindex "
         "reinstall reject release relocate relock rename renew reopen reorder replace replicate reply reprocess reserve "
         "reset resize resolve respond restart restore resume resync reverse revert rollback rotate save scale schedule "
@@ -99,41 +100,94 @@ _PLAIN_READS: Final = _set("get describe read fetch retrieve find search")
 _PLAIN_CHANGES: Final = _set("delete remove create add replace send execute")
 _NOUNS_OF_WORK: Final = _set("deploy run build import export sync upload install start")
 _PROGRESS: Final = _set("status progress")
+_PREPOSITIONS: Final = _set("for from of by to in on with into at as using")
+_MESSAGES: Final = _set("message messages comment comments tweet chat reply status story note thread feed")
+_SEVERITY: Final = tuple(
+    map(Access, ("delete", "pay", "publish", "admin", "execute", "send", "auth", "write", "unknown", "read", "list"))
+)
 _DATABASE: Final = _set("sql db database mysql postgres pg sqlite mssql cypher graphql")
 
 
 def words(text: str) -> tuple[str, ...]:
     """The words of a name in any spelling (camel, snake, kebab, dots, slashes), in small letters."""
-    return tuple(word.lower() for word in _WORD.findall(text))
+    found = _WORD.findall(text)
+    said = " ".join(found).lower()
+    if "batch" in said or "bulk" in said:
+        said = _RUN_TOGETHER.sub(r"\1 ", said)
+    return tuple(said.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A name taken apart: its words that matter, the verb among them, and the noun that it is done to.
+
+    `stems` are the words without the `s` of a plural.
+    """
+
+    words: tuple[str, ...]
+    verb: Verb | None
+    noun: str
+    stems: frozenset[str]
+
+
+def _spoken(said: tuple[str, ...], verb: Verb | None, noun: str) -> Spoken:
+    return Spoken(said, verb, noun.removesuffix("s"), frozenset([word.removesuffix("s") for word in said]))
+
+
+def spoken(name: str, *, method: str = "") -> Spoken:
+    """Take a name apart. Its verb is that of its last part (`instances.delete`, `repos/delete`, `chat.postMessage`).
+
+    The part before names what it is done to, where the last one is a verb alone or where there are three: with two, it is the
+    vendor's name of a product (`transfer.UpdateServer`). Names that begin with `Post` and are one are paths (`PostRefunds`).
+    """
+    parts = [said for part in _PART.split(name) if (said := words(part))]
+    if not parts:
+        return _spoken((), None, "")
+    last = parts[-1]
+    if method == "POST" and len(last) > 1 and last[0] == "post":
+        verb = _worst([verb for word in last[1:] if (verb := _SURE.get(word)) and verb.access not in _READS])
+        return _spoken(last[1:], verb, last[-1])
+    verb = _verb_among(last, is_rest=bool(method)) or (None if method else _sure_among(parts[-2::-1]))
+    before = parts[-2] if len(parts) > 1 and (len(last) == 1 or len(parts) > 2) else ()
+    return _spoken((*before, *last), verb, _noun(last, verb) or (before[-1] if before else ""))
 
 
 def verb_of(name: str) -> Verb | None:
-    """The verb of a name: of its last part that has one (`instances.delete`, `repos/delete`, `chat.postMessage`).
-
-    None where no word is known for a verb: what is done can't be told then.
-    """
-    for part in reversed(_PART.split(name)):
-        found = _verb_among(words(part))
-        if found:
-            return found
-    return None
+    """The verb of a name; None where no word is known for one: what is done can't be told then."""
+    return spoken(name).verb
 
 
-def _verb_among(said: tuple[str, ...]) -> Verb | None:
-    while len(said) > 1 and said[0] in _MODIFIERS:
+def _sure_among(parts: list[tuple[str, ...]]) -> Verb | None:
+    found = (_verb_among(part, is_rest=False) for part in parts)
+    return next((verb for verb in found if verb is not None and verb.sure), None)
+
+
+def _noun(said: tuple[str, ...], verb: Verb | None) -> str:
+    """The last word of what follows the verb, up to a preposition; where nothing follows, the word in front of it."""
+    if verb is None or verb.word not in said:
+        return said[-1]
+    at = said.index(verb.word)
+    after = said[at + 1 :]
+    ends = next((index for index, word in enumerate(after) if word in _PREPOSITIONS), len(after))
+    if ends:
+        return after[ends - 1]
+    return said[at - 1] if at and not after else ""
+
+
+def _verb_among(said: tuple[str, ...], *, is_rest: bool) -> Verb | None:
+    while len(said) > 1 and (said[0] in _MODIFIERS or len(said[0]) == 1):
         said = said[1:]
-    if not said:
-        return None
     sure = [verb for word in said if (verb := _SURE.get(word))]
     if _JOINED.intersection(said):
         return _worst([*sure, *(verb for word in said if (verb := _UNSURE.get(word)))])
-    return _placed(said, sure) if sure else _unsure(said)
+    return _placed(said, sure, is_rest=is_rest) if sure else _unsure(said)
 
 
-def _placed(said: tuple[str, ...], sure: list[Verb]) -> Verb:
+def _placed(said: tuple[str, ...], sure: list[Verb], *, is_rest: bool) -> Verb | None:
     """Verbs come first (`TerminateInstances`), after whose tool it is (`unifi_get_ports`), or last (`db_delete`).
 
-    Where there are several and none of this holds, the worst counts.
+    Where there are several and none of this holds, the worst counts. A `list` in the middle is a noun where a method says what
+    is done (`ValueListItems`).
     """
     first, last = said[0], said[-1]
     if first in _NOUNS_OF_WORK and last in _PROGRESS:
@@ -141,25 +195,32 @@ def _placed(said: tuple[str, ...], sure: list[Verb]) -> Verb:
     if first in _SURE:
         undone = _SURE[first].access in _READS and len(said) > 1 and last in _PLAIN_CHANGES
         return _SURE[last] if undone else _SURE[first]
-    led_by_a_read = len(said) > 1 and said[1] in _PLAIN_READS and first not in _UNSURE
-    if led_by_a_read and last not in _PLAIN_CHANGES:
+    if len(said) > 1 and said[1] in _PLAIN_READS and first not in _UNSURE and last not in _PLAIN_CHANGES:
         return _SURE[said[1]]
-    return _worst(sure) or sure[0]
+    placed = [verb for verb in sure if not is_rest or verb.access not in _READS or verb.word in {*_PLAIN_READS, said[1], last}]
+    return _worst(placed) if placed else _unsure(said)
 
 
 def _worst(verbs: list[Verb]) -> Verb | None:
     """One that changes something counts, however many read."""
-    return next((verb for verb in verbs if verb.access not in _READS), verbs[0] if verbs else None)
+    return min(verbs, key=lambda verb: _SEVERITY.index(verb.access), default=None)
 
 
 def _unsure(said: tuple[str, ...]) -> Verb | None:
     first, last = said[0], said[-1]
     if first == "check" and len(said) > 1 and said[1] in {"in", "out"}:
         return Verb(Access.WRITE, "check", sure=False)
-    if first == "test" and said[-1] == "permissions":
+    if first == "test" and last == "permissions":
         return Verb(Access.READ, "test", sure=False)
     if first in _FIRST and (len(said) > 1 or first not in _UNSURE) and not (first == "query" and _DATABASE.intersection(said)):
         return _FIRST[first]
     if first in _UNSURE and (len(said) > 1 or first != "log"):
-        return _UNSURE[first]
-    return _LAST.get(last) or _UNSURE.get(last) or next((_UNSURE[word] for word in said if word in _UNSURE), None)
+        return _posted(_UNSURE[first], said)
+    found = _LAST.get(last) or _UNSURE.get(last) or next((_UNSURE[word] for word in said if word in _UNSURE), None)
+    return found if found is None else _posted(found, said)
+
+
+def _posted(verb: Verb, said: tuple[str, ...]) -> Verb:
+    """A post is sent to people, but `post_data` is not."""
+    is_sent = verb.word != "post" or said[-1] == "post" or bool(_MESSAGES.intersection(said))
+    return verb if is_sent else replace(verb, access=Access.WRITE)

@@ -7,7 +7,7 @@ from outgate.actions.access import access_of
     ("name", "access", "tier"),
     [
         ("delete_file", "delete", "T2"),
-        ("db_delete", "delete", "T2"),
+        ("db_delete", "delete", "T3"),
         ("DeleteObject", "delete", "T2"),
         ("search_and_delete", "delete", "T2"),
         ("deleteAllItems", "delete", "T3"),
