@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from outgate.actions.protocols import aws, grpc, kubernetes, oauth, oci, packages
+from outgate.actions.protocols import a2a, aws, grpc, kubernetes, oauth, oci, packages, soap, webdav
 from outgate.actions.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -77,7 +77,14 @@ def _guesser(name: str, grammar: _Grammar) -> Guesser:
     )
 
 
-_GRAMMARS: Mapping[str, _Grammar] = {"kubernetes": kubernetes, "oci": oci, "packages": packages, "oauth": oauth}
+_GRAMMARS: Mapping[str, _Grammar] = {
+    "kubernetes": kubernetes,
+    "oci": oci,
+    "packages": packages,
+    "oauth": oauth,
+    "a2a": a2a,
+    "webdav": webdav,
+}
 
 SPEAKERS: Mapping[str, Speaker] = MappingProxyType(
     {
@@ -85,6 +92,7 @@ SPEAKERS: Mapping[str, Speaker] = MappingProxyType(
         for speaker in (
             Speaker(name="aws", wants_body=aws.wants_body, identify=aws.identify, operations=aws.operations),
             Speaker(name="grpc", wants_body=grpc.wants_body, identify=grpc.identify, operations=grpc.operations),
+            Speaker(name="soap", wants_body=soap.wants_body, identify=soap.identify, operations=soap.operations),
             *(_speaker(name, grammar) for name, grammar in _GRAMMARS.items()),
         )
     }
@@ -93,6 +101,7 @@ SPEAKERS: Mapping[str, Speaker] = MappingProxyType(
 
 GUESSERS: tuple[Guesser, ...] = (
     Guesser(name="grpc", may_be=grpc.speaks, wants_body=lambda _: False, identify=lambda request: grpc.identify(request, None)),
+    Guesser(name="soap", may_be=soap.speaks, wants_body=soap.speaks, identify=lambda request: soap.identify(request, None)),
     *(_guesser(name, grammar) for name, grammar in _GRAMMARS.items()),
 )
 """In the order in which they are asked."""

@@ -31,6 +31,14 @@ def test_a_protocol_says_what_is_done_at_hosts_that_are_declared_to_speak_it():
         "oauth.token.password",
         True,
     )
+    sent = {"jsonrpc": "2.0", "id": 1, "method": "message/send", "params": {}}
+    assert one("POST https://host.acme.test/a2a", catalog("a2a", "a2a"), json=sent) == ("a2a.message/send", True)
+    assert one("ACL https://host.acme.test/a", catalog("webdav", "webdav")) == ("webdav.ACL", True)
+    soap = '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><GetX/></e:Body></e:Envelope>'
+    assert one("POST https://host.acme.test/a", catalog("erp", "soap"), headers={"content-type": "text/xml"}, text=soap) == (
+        "erp.GetX",
+        True,
+    )
     call = one("POST https://host.acme.test/a.B/DeleteC", catalog("orders", "grpc"), headers={"content-type": "application/grpc"})
     assert call == ("orders.a.B/DeleteC", True)
 
