@@ -73,6 +73,18 @@ class Arguments:
             self._form = self._read_form()
         return self._form
 
+    def text(self) -> str | Undecodable:
+        """Give the body as text; empty without one."""
+        content = self._content()
+        if isinstance(content, Undecodable):
+            return content
+        if is_coded(self._request):
+            return Undecodable("The text is compressed: a server that does not expect that reads another one.")
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            return Undecodable("The body is not UTF-8.")
+
     def query(self) -> tuple[tuple[str, str], ...] | Undecodable:
         """Give the fields of the query."""
         if self._query is None:
@@ -104,9 +116,14 @@ class Arguments:
             case "args":
                 body = _walked(self.json(), source.path) if self._is_json else _named(self.form(), source.path)
                 return [*_named(self.query(), source.path), *body]
+            case "text":
+                text = self.text()
+                return [] if isinstance(text, Undecodable) or not text else [text]
 
     def _parts(self, place: Place) -> Iterator[object]:
-        if place != "header":
+        if place == "text":
+            yield self.text()
+        elif place != "header":
             yield self.query()
         if place == "json" or (place == "args" and self._is_json):
             yield self.json()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from outgate.actions.protocols import graphql, sql
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -43,5 +45,13 @@ class Language:
     """Bytes of a body from which on it is read in a process of its own, however quick the machine."""
 
 
-LANGUAGES: Mapping[str, Language] = MappingProxyType({})
+LANGUAGES: Mapping[str, Language] = MappingProxyType(
+    {
+        language.name: language
+        for language in (
+            Language(name="graphql", read=graphql.read, operations=graphql.operations, heavy=graphql.HEAVY),
+            Language(name="sql", read=sql.read, operations=sql.operations, options=sql.OPTIONS),
+        )
+    }
+)
 """By the name that `reads:` says."""

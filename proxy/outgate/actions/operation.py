@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from outgate.actions.action import Access, Tier
     from outgate.actions.vocabulary import Kind
 
-type Place = Literal["query", "header", "form", "json", "args"]
-"""Where in a request: `args` is the query and the body together, JSON or form, as it comes."""
+type Place = Literal["query", "header", "form", "json", "args", "text"]
+"""Where in a request: `args` is the query and the body together, JSON or form, as it comes; `text` is the whole body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Source:
 
     @property
     def in_body(self) -> bool:
-        return self.place in {"form", "json", "args"}
+        return self.place in {"form", "json", "args", "text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,8 @@ def test_what_an_example_gives_is_an_operation_of_the_catalog():
             **{k: param.values[0][k] for k in ("headers", "json", "form", "text") if k in param.values[0]},
         )
         for action in identify(request, CATALOG):
-            assert action.name in known or f"{action.name.partition(':')[0]}:*" in known
+            free = any(name.endswith("*") and action.name.startswith(name[:-1]) for name in known)
+            assert free or action.name in known or CATALOG.operation(action.name) is not None, action.name
 
 
 def test_every_operation_that_does_more_than_read_says_its_tier():
