@@ -130,9 +130,7 @@ def _apart(model: Model) -> dict[str, list[list[str]]]:
     for name, said in model.said["operations"].items():
         path = _uri(said).partition("?")[0]
         shapes[said["http"]["method"], _HOLE.sub(lambda hole: "{+}" if "+" in hole[0] else "{}", path)].append(name)
-    alike = [name for names in shapes.values() if len(names) > 1 for name in names]
-    literal = [name for name, said in model.said["operations"].items() if "?" in _uri(said)]
-    told = {name: _telling(model, name) for name in {*alike, *literal}}
+    told = {name: by for names in shapes.values() for name, by in _told(model, names)}
     queries = {field.partition("=")[0] for one in told.values() for field in (*one[0], *one[1])}
     headers = {field for one in told.values() for field in one[2]}
     apart: dict[str, list[list[str]]] = {}
@@ -140,6 +138,16 @@ def _apart(model: Model) -> dict[str, list[list[str]]]:
         takes = {field for place, field in _located(model, name) if field in (queries if place == "querystring" else headers)}
         apart[f"{model.name}.{name}"] = [literals, needs, wanted, sorted(takes - {*needs, *wanted})]
     return apart
+
+
+def _told(model: Model, names: list[str]) -> Iterator[tuple[str, tuple[list[str], list[str], list[str]]]]:
+    """What tells operations apart that share a method and a template: what all of them need tells none."""
+    telling = {name: _telling(model, name) for name in names}
+    fields = set.intersection(*(set(needs) for _, needs, _ in telling.values()))
+    headers = set.intersection(*(set(wanted) for _, _, wanted in telling.values()))
+    for name, (literals, needs, wanted) in telling.items():
+        if len(names) > 1 or literals:
+            yield name, (literals, sorted(set(needs) - fields), sorted(set(wanted) - headers))
 
 
 def _telling(model: Model, name: str) -> tuple[list[str], list[str], list[str]]:
@@ -168,7 +176,7 @@ def _prefixes(model: Model) -> list[str]:
     found = {str(model.metadata["endpointPrefix"])}
     for url in _walk(model.rules, "url"):
         host = url.removeprefix("https://").partition("/")[0]
-        plain = re.sub(r"\.\{Region\}|\.(?:us|eu|cn|eusc)(?:-[a-z]+)+-\d", "", _SUFFIX.sub("", host))
+        plain = re.sub(r"\.\{Region\}|\.[a-z]{2,4}(?:-[a-z]+)+-\d", "", _SUFFIX.sub("", host))
         plain = re.sub(
             r"(?:\.dualstack|\.global|\.us-gov)?(?:\.api)?\.(?:amazon[a-z-]*\.[a-z.]+|aws|on\.aws)$|\.global$|\.us-gov$",
             "",

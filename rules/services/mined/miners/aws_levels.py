@@ -88,6 +88,10 @@ _GRANTED: Mapping[str, str] = {
     "s3control.GetPublicAccessBlock": "GetAccountPublicAccessBlock",
     "s3control.PutPublicAccessBlock": "PutAccountPublicAccessBlock",
     "s3control.DeletePublicAccessBlock": "PutAccountPublicAccessBlock",
+    "sqs.SendMessageBatch": "SendMessage",
+    "sqs.DeleteMessageBatch": "DeleteMessage",
+    "sqs.ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+    "sns.PublishBatch": "Publish",
     "lambda.Invoke": "InvokeFunction",
     "lambda.InvokeWithResponseStream": "InvokeFunction",
     "dynamodb.ExecuteStatement": "PartiQLDelete",
@@ -155,7 +159,7 @@ _FOR_GOOD = re.compile(
     r"|DeleteRecoveryPoint|DeleteOrganization$|DeleteUserPool$|DeleteDBCluster$|DeleteDBInstance$|DeleteTable$|DeleteBucket$"
     r"|DeleteHostedZone$|DeleteKeyspace$|DeleteFileSystem$|DeleteVault$|DeleteArchive$|DeleteStack$|DeleteCluster$|DeleteVolume$"
     r"|DeleteLogGroup$|DeleteLogStream$|DeleteObjects?$|DeleteImportedKeyMaterial|DeleteCustomKeyStore|DeregisterImage$|DeleteDomain$"
-    r"|DeleteRepository$|DeleteEnvironment$|DeleteIdentityPool|DeleteDataSource$|DeleteGraph$|DeleteMessageBatch)"
+    r"|DeleteRepository$|DeleteEnvironment$|DeleteIdentityPool|DeleteDataSource$|DeleteGraph$)"
 )
 _KEPT = _names("s3.DeleteObject")
 """Deleted one at a time as often as written: T2, as any deletion."""

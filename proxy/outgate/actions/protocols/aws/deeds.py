@@ -175,14 +175,14 @@ def _copied(source: tuple[str, str], found: Found, asked: Asked) -> Action:
 
 
 def _told(action: Action, route: Route, found: Found, asked: Asked) -> tuple[Action, ...]:
-    """What its body says in a language of its own."""
+    """What its body says in a language of its own, beside the operation that carries it: rules may name either."""
     assert route.reads is not None
     if found.arguments.unread:
         return (action, unreadable(asked.service.name, action.resource, "the body is too large to see what it asks for"))
     body = found.arguments.json()
     if isinstance(body, Undecodable):
         return (action, unreadable(asked.service.name, action.resource, body.why))
-    return LANGUAGES[route.reads.language].read(
+    said = LANGUAGES[route.reads.language].read(
         Envelope(
             action=action,
             request=asked.request,
@@ -192,6 +192,7 @@ def _told(action: Action, route: Route, found: Found, asked: Asked) -> tuple[Act
             inner=lambda inner: _inside(inner, asked),
         )
     )
+    return (action, *(one for one in said if one != action))
 
 
 def _inside(inner: Request, asked: Asked) -> tuple[Action, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from outgate.actions.arguments import Arguments
@@ -12,11 +13,18 @@ from outgate.intake.codings import plain
 from outgate.intake.request import WholeBody
 
 if TYPE_CHECKING:
-    from outgate.actions.operation import Source
+    from collections.abc import Iterable
+
+    from outgate.actions.operation import Param, Source
     from outgate.intake.bodies import JsonValue
     from outgate.intake.request import Request
 
 _NUMBER = "[0-9]{1,4}"
+
+
+@lru_cache(maxsize=1024)
+def _numbered(before: str, member: str, after: str) -> re.Pattern[str]:
+    return re.compile(f"{re.escape(before)}{member}\\.{_NUMBER}{re.escape(after)}")
 
 
 class Cbor(Arguments):
@@ -47,6 +55,9 @@ class Query(Arguments):
         self._pairs = pairs
         self._named = dict(pairs)
 
+    def fault(self, params: Iterable[Param]) -> None:
+        """None: what could not be read has been refused before."""
+
     def values(self, source: Source) -> list[JsonValue]:
         if source.place not in {"form", "json", "args", "query"}:
             return super().values(source)
@@ -55,5 +66,5 @@ class Query(Arguments):
             return [] if value is None else [value]
         before, *after = ".".join(source.path).split(".*", 1)
         member = "" if before.endswith(".member") or source.place == "form" else "(?:\\.member)?"
-        pattern = re.compile(f"{re.escape(before)}{member}\\.{_NUMBER}{re.escape(''.join(after))}")
+        pattern = _numbered(before, member, "".join(after))
         return [value for name, value in self._pairs if pattern.fullmatch(name)]

@@ -86,9 +86,9 @@ def _read(host: str, atlas: Atlas) -> Endpoint:
 
 
 def _without_region(labels: list[str]) -> tuple[list[str], str]:
-    if len(labels) > 1 and _REGION.fullmatch(labels[-1]):
-        return labels[:-1], labels[-1]
-    return (labels[:-1], "") if len(labels) > 1 and labels[-1] in _GLOBAL else (labels, "")
+    if len(labels) > 1 and labels[-1] in _GLOBAL:
+        labels = labels[:-1]
+    return (labels[:-1], labels[-1]) if len(labels) > 1 and _REGION.fullmatch(labels[-1]) else (labels, "")
 
 
 def _private(labels: list[str], region: str, atlas: Atlas) -> Endpoint:
@@ -136,7 +136,7 @@ def _other_s3(before: list[str], last: str, region: str) -> Endpoint | None:
         case "s3-object-lambda", []:
             return _bucket("", region, last)
         case "s3-outposts", [] | [_, _]:
-            control = Endpoint(kind="api", parts=("s3control",), signing=frozenset({last}), region=region)
+            control = Endpoint(kind="api", parts=("s3control", "s3outposts"), signing=frozenset({last}), region=region)
             return _bucket(before[0], region, last) if before else control
         case "s3-global", [*alias, "accesspoint"]:
             return _bucket(".".join(alias), region)

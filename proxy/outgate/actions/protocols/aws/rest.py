@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from outgate.actions.mined import Part
     from outgate.actions.protocols.aws.asked import Asked
 
+_ONE_FOR_ALL = "s3"
 _NOTHING: list[list[str]] = [[], [], [], []]
 
 
@@ -87,10 +88,10 @@ def chosen_of(part: Part, indexes: tuple[int, ...], asked: Asked) -> tuple[int, 
     2. Nothing else is there that would tell another operation: a server may look at that first.
     """
     apart: Mapping[str, list[list[str]]] = part.meta.get("apart", {})
-    if not apart:
+    if not apart or (len(indexes) == 1 and part.facts[indexes[0]].name not in apart):
         return indexes
     fields, headers = dict(asked.query), frozenset(name for name, _ in asked.request.headers)
-    marks = _marks(part, asked)
+    marks = _marks(part, indexes, asked)
     if len(fields) != len(asked.query) and _twice(asked, marks):
         return Unclear("a field of the query that says which operation it is is there twice")
     several = len(indexes) > 1
@@ -133,12 +134,15 @@ def _stray(marks: Marks, by: list[list[str]], fields: Mapping[str, str], headers
     return next(iter(sorted((marks.headers & headers) - own)), "")
 
 
-def _marks(part: Part, asked: Asked) -> Marks:
-    known: Any = asked.service.at_hand.get(("aws apart", part.name))
+def _marks(part: Part, indexes: tuple[int, ...], asked: Asked) -> Marks:
+    """Of those that share a path; in S3 of all, whose paths are but a bucket and a key."""
+    key = ("aws apart", part.name, () if part.name == _ONE_FOR_ALL else indexes)
+    known: Any = asked.service.at_hand.get(key)
     if known is None:
         apart: Mapping[str, list[list[str]]] = part.meta["apart"]
-        folded = frozenset(name.partition("=")[0].casefold() for by in apart.values() for name in (*by[0], *by[1]))
-        headers = frozenset(name for by in apart.values() for name in by[2])
-        known = asked.service.at_hand["aws apart", part.name] = Marks(folded, headers)
+        names = apart if part.name == _ONE_FOR_ALL else [part.facts[index].name for index in indexes]
+        telling = [apart.get(name, _NOTHING) for name in names]
+        folded = frozenset(name.partition("=")[0].casefold() for by in telling for name in (*by[0], *by[1]))
+        known = asked.service.at_hand[key] = Marks(folded, frozenset(name for by in telling for name in by[2]))
     marks: Marks = known
     return marks

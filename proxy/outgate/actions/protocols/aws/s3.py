@@ -33,10 +33,10 @@ _COPIES: Final = ("x-amz-copy-source", "x-amz-rename-source")
 def find(asked: Asked) -> Found | Unclear:
     """Find what is asked of a bucket or an object."""
     request, part = asked.request, asked.atlas.parts[PART]
-    bucket, key = located(request.path, asked.endpoint.bucket)
+    routed = request.path == _ROUTED and "s3-object-lambda" in asked.endpoint.signing
+    bucket, key = ("", "") if routed else located(request.path, asked.endpoint.bucket)
     if bucket and not _BUCKET.fullmatch(bucket):
         return Unclear("its bucket has no name that a bucket can have")
-    routed = request.path == _ROUTED and "s3-object-lambda" in asked.endpoint.signing
     led = part.find(request.method, _ROUTED if routed else _SHAPES[bool(bucket), bool(key)])
     if led is None:
         return Unclear("S3 has no operation with this method there")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from outgate.intake.bodies import Undecodable
@@ -35,15 +36,18 @@ _SCOPED_A = re.compile(r"([^/,=\s]{1,128})/[0-9]{8}/([A-Za-z0-9.-]{1,64})/aws4_r
 _FIELD = re.compile(r"[\t ]*([A-Za-z]+)=([^,\t ]*)[\t ]*")
 _KEY = re.compile(r"A(?:KIA|SIA)[Q-Z2-7][A-Z2-7]{15}")
 _MASK = 0x7FFFFFFFFF80
+_USUAL = re.compile(rf"{ALGORITHM} Credential=([^,=\s]+), ?SignedHeaders=[^,=\s]+, ?Signature=[0-9a-f]+")
 _SIGNED = ("Credential", "SignedHeaders", "Signature")
 
 TWICE = Undecodable("The request says twice who signed it.")
 MALFORMED = Undecodable("The signature of the request is not of Signature Version 4's form.")
 
 
-def signature(headers: Iterable[tuple[str, str]], query: Iterable[tuple[str, str]]) -> Signature | Undecodable:
+def signature(headers: Iterable[tuple[str, str]], query: tuple[tuple[str, str], ...]) -> Signature | Undecodable:
     """Read who signed a request for what; Undecodable where it says so in two ways, or in none that is known."""
     said = [value for name, value in headers if name == "authorization"]
+    if not query:
+        return _of_header(said[0]) if len(said) == 1 else TWICE if said else UNSIGNED
     asked = [(name.lower(), value) for name, value in query if name[:6].lower() == "x-amz-"]
     credentials = [value for name, value in asked if name == "x-amz-credential"]
     algorithms = [value for name, value in asked if name == "x-amz-algorithm"]
@@ -55,6 +59,9 @@ def signature(headers: Iterable[tuple[str, str]], query: Iterable[tuple[str, str
 
 
 def _of_header(value: str) -> Signature | Undecodable:
+    usual = _USUAL.fullmatch(value)
+    if usual is not None:
+        return _of(ALGORITHM, usual[1], presigned=False)
     scheme, _, rest = value.partition(" ")
     if scheme not in {ALGORITHM, ALGORITHM_A}:
         return _another(scheme, rest)
@@ -77,6 +84,7 @@ def _another(scheme: str, rest: str) -> Signature | Undecodable:
             return Undecodable("The request is not signed as AWS wants it.")
 
 
+@lru_cache(maxsize=1024)
 def _of(algorithm: str, credential: str, *, presigned: bool) -> Signature | Undecodable:
     match = (_SCOPED if algorithm == ALGORITHM else _SCOPED_A).fullmatch(credential)
     if match is None or algorithm not in {ALGORITHM, ALGORITHM_A}:
