@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from outgate.actions.action import Param
     from outgate.actions.catalog import Catalog
+    from outgate.actions.languages import Language
     from outgate.actions.operation import Operation, Route, Template, Told
     from outgate.actions.router import Found
     from outgate.actions.service import Service
@@ -101,12 +102,19 @@ def wants_body(request: Request, catalog: Catalog) -> bool:
 
 
 def heavy(request: Request, catalog: Catalog) -> bool:
-    """Whether its body must be read in a process of its own though it is small: its language takes long to parse."""
+    """Whether it must be read in a process of its own though it is small: its language takes long to parse."""
     known = catalog.at(request.authority)
-    if request.opaque or known.main is None or not isinstance(request.body, WholeBody):
+    if request.opaque:
         return False
+    if known.main is None:
+        return any(guesser.heavy(request) for guesser in GUESSERS)
+    size = len(request.query or "") + (len(request.body.content) if isinstance(request.body, WholeBody) else 0)
     told = (route.value.reads for route in _routes(request, known.main) if route is not None)
-    return any(told_in is not None and len(request.body.content) >= LANGUAGES[told_in.language].heavy for told_in in told)
+    return any(reads is not None and _is_heavy(LANGUAGES[reads.language], size) for reads in told)
+
+
+def _is_heavy(language: Language, size: int) -> bool:
+    return size > 0 and (size >= language.heavy or not language.is_loaded())
 
 
 def _method(request: Request) -> str:

@@ -42,16 +42,32 @@ class Language:
     options: frozenset[str] = frozenset()
     """What `reads:` may say beside the language and where it stands."""
     heavy: int = 0
-    """Bytes of a body from which on it is read in a process of its own, however quick the machine."""
+    """Bytes of a query and a body from which on they are read in a process of its own, however quick the machine."""
+    is_loaded: Callable[[], bool] = lambda: True
+    """Whether what it is parsed with is there. As long as it is not, all is heavy: importing takes longer than any parsing."""
+    preload: Callable[[], None] = lambda: None
 
 
 LANGUAGES: Mapping[str, Language] = MappingProxyType(
     {
         language.name: language
         for language in (
-            Language(name="graphql", read=graphql.read, operations=graphql.operations, heavy=graphql.HEAVY),
+            Language(
+                name="graphql",
+                read=graphql.read,
+                operations=graphql.operations,
+                heavy=graphql.HEAVY,
+                is_loaded=graphql.is_loaded,
+                preload=graphql.preload,
+            ),
             Language(name="sql", read=sql.read, operations=sql.operations, options=sql.OPTIONS),
         )
     }
 )
 """By the name that `reads:` says."""
+
+
+def preload() -> None:
+    """Import what small bodies are parsed with where they arrive. What is always heavy is parsed elsewhere."""
+    for language in LANGUAGES.values():
+        language.preload()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from outgate.actions.protocols import a2a, aws, grpc, kubernetes, oauth, oci, packages, soap, webdav
+from outgate.actions.protocols import a2a, aws, graphql, grpc, kubernetes, oauth, oci, packages, soap, webdav
 from outgate.actions.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Guesser:
     wants_body: Callable[[Request], bool]
     """Of a request that may be one: whether its body must be seen to know."""
     identify: Callable[[Request], tuple[Action, ...]]
+    heavy: Callable[[Request], bool] = lambda _: False
+    """Whether it takes long to parse, however small it is."""
 
 
 class _Grammar(Protocol):
@@ -103,6 +105,7 @@ GUESSERS: tuple[Guesser, ...] = (
     Guesser(name="grpc", may_be=grpc.speaks, wants_body=lambda _: False, identify=lambda request: grpc.identify(request, None)),
     Guesser(name="soap", may_be=soap.speaks, wants_body=soap.speaks, identify=lambda request: soap.identify(request, None)),
     *(_guesser(name, grammar) for name, grammar in _GRAMMARS.items()),
+    Guesser(name="graphql", may_be=graphql.may_be, wants_body=graphql.wants_body, identify=graphql.guess, heavy=graphql.heavy),
 )
 """In the order in which they are asked."""
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from outgate.actions.identify import heavy
+from outgate.actions.languages import preload
 from outgate.errors import UnavailableError
 from outgate.inspect.examine import examine
 from outgate.intake.bodies import Undecodable
@@ -61,6 +63,7 @@ class Pool:
         self._idle: list[Worker] = []
         self._running: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._loading: asyncio.Future[None] | None = None
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -69,9 +72,11 @@ class Pool:
 
     async def actions(self, agent: str, request: Request, catalog: Catalog, *, data: bool) -> tuple[Action, ...]:
         if is_small(request.body, request.headers):
-            return examine(request, catalog, data=data)
-        found: tuple[Action, ...] = await self._done(agent, Identify(request=request, data=data), catalog)
-        return found
+            if not heavy(request, catalog):
+                return examine(request, catalog, data=data)
+            self._load()
+        found: Any = await self._enqueued(agent, Identify(request=request, data=data), catalog)
+        return tuple(found)
 
     async def digest(self, agent: str, request: Request) -> str | None:
         found: str | None = await self._done(agent, Name(agent=agent, request=request))
@@ -100,6 +105,11 @@ class Pool:
             await asyncio.wait(self._running)
         while self._idle:
             await self._idle.pop().end()
+
+    def _load(self) -> None:
+        """Import what parses small bodies, beside the loop: until it is there, they are read in a process."""
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().run_in_executor(None, preload)
 
     async def _done(self, agent: str, task: Task, catalog: Catalog | None = None) -> Any:
         if is_small(body_of(task), headers_of(task)):

@@ -8,7 +8,8 @@ from spoken import envelope, service
 from outgate.actions.action import Access, Confidence, Tier
 from outgate.actions.mined import Mined, Part
 from outgate.actions.operation import Override
-from outgate.actions.protocols.graphql import MOST, guess, may_be, operations, read
+from outgate.actions.protocols.graphql import HEAVY, MOST, guess, heavy, may_be, operations, read, wants_body
+from outgate.actions.protocols.graphql_document import operations_of
 from outgate.intake.request import UnreadBody
 
 HOME = "POST https://api.acme.example/graphql"
@@ -149,18 +150,28 @@ def test_it_lists_what_a_service_may_be_told():
 
 def test_a_guess_is_no_read_and_unmapped():
     (action,) = guess(asked("POST https://x.example/graphql", json={"query": "{viewer}"}))
-    assert (action.name, action.access, action.tier) == ("graphql.query.viewer", Access.UNKNOWN, Tier.T1)
+    assert (action.name, action.access, action.tier) == ("graphql.query.viewer", Access.UNKNOWN, Tier.T2)
     assert action.confidence is Confidence.HEURISTIC
     (action,) = guess(asked("POST https://x.example/api", json={"query": "mutation{deleteUser(id:1)}"}))
     assert (action.name, action.access, action.tier) == ("graphql.mutation.deleteUser", Access.DELETE, Tier.T2)
-    (action,) = guess(asked("POST https://x.example/api", json={"query": "{viewer}"}))
-    assert action.tier is Tier.T2
+    (action,) = guess(asked("GET https://x.example/graphql?query=%7Bviewer%7D"))
+    assert (action.access, action.confidence) == (Access.READ, Confidence.HEURISTIC)
 
 
 def test_what_does_not_read_as_graphql_is_none_unless_it_stands_where_graphql_does():
     assert guess(asked("POST https://x.example/search", json={"query": "shoes"})) == ()
     assert guess(asked("POST https://x.example/search", json={"q": 1})) == ()
     assert names(guess(asked("POST https://x.example/graphql", json={"query": "shoes"}))) == ["unreadable"]
+
+
+def test_what_takes_long_to_parse_is_heavy():
+    operations_of("{a}")
+    assert not heavy(asked("POST https://x.example/a", json={"query": "{a}"}))
+    assert heavy(asked("POST https://x.example/a", json={"query": "{a}" + " " * HEAVY}))
+    assert not heavy(asked("POST https://x.example/a", json={"other": " " * HEAVY}))
+    assert not heavy(asked("GET https://x.example/graphql?query=x"))
+    assert wants_body(asked("POST https://x.example/a", json={}))
+    assert not wants_body(asked("GET https://x.example/graphql?query=x"))
 
 
 def test_what_could_be_graphql_is_told_from_the_head():

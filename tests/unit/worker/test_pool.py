@@ -15,6 +15,7 @@ import pytest
 from asked import asked, with_body
 from gated import CATALOG
 
+from outgate.actions.protocols.graphql import HEAVY, is_loaded
 from outgate.errors import UnavailableError
 from outgate.inspect.examine import examine
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
@@ -55,6 +56,29 @@ async def test_what_is_small_is_read_without_a_process_and_without_a_turn(pool):
         steps.send(None)
     assert found.value.value == examine(request, CATALOG, data=True)
     assert not pool.pids
+
+
+async def test_sql_is_read_elsewhere_however_short_it_is(pool):
+    request = asked("POST https://ep-a-1.eu-central-1.aws.neon.tech/sql", json={"query": "delete from users"})
+    (action,) = await pool.actions("coder", request, CATALOG, data=False)
+    assert (action.name, action.params["tables"]) == ("neon.sql.delete", ("users",))
+    assert len(pool.pids) == 1
+
+
+async def test_a_short_graphql_document_is_read_at_once_when_its_parser_is_there(pool):
+    short = asked("POST https://api.linear.app/graphql", json={"query": "{ viewer { id } }"})
+    await pool.actions("coder", short, CATALOG, data=False)
+    while not is_loaded():
+        await asyncio.wait_for(pool._loading, 60)
+    before = pool._count
+    steps = pool.actions("coder", short, CATALOG, data=False)
+    with pytest.raises(StopIteration) as found:
+        steps.send(None)
+    assert [action.name for action in found.value.value] == ["linear.graphql.query.viewer"]
+    assert pool._count == before
+    long = asked("POST https://api.linear.app/graphql", json={"query": "{ viewer { id } }" + " " * HEAVY})
+    assert [action.name for action in await pool.actions("coder", long, CATALOG, data=False)] == ["linear.graphql.query.viewer"]
+    assert len(pool.pids) == 1
 
 
 async def test_what_is_large_is_read_elsewhere_and_the_same_is_found(pool):

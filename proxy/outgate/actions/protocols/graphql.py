@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.access import judge
 from outgate.actions.action import Access, Action, Confidence, Tier
-from outgate.actions.arguments import Arguments, Unclear, is_json, read_param
+from outgate.actions.arguments import Arguments, Unclear, is_coded, is_json, read_param
 from outgate.actions.operation import Operation
 from outgate.actions.protocols.graphql_arguments import FieldArguments, free, resource_of, said
-from outgate.actions.protocols.graphql_document import operations_of
+from outgate.actions.protocols.graphql_document import is_loaded, operations_of, preload
 from outgate.actions.protocols.graphql_request import calls_of
+from outgate.actions.protocols.guess import guessed
 from outgate.actions.unreadable import unreadable
 from outgate.actions.written import param_of
 from outgate.intake.bodies import Undecodable
+from outgate.intake.request import WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,8 +41,18 @@ HEAVY = 2048
 _READING = frozenset({"GET", "HEAD"})
 _GUESSED = "graphql"
 _MUTATION = "mutation"
+GUESSED_OPERATIONS = (
+    Operation(service=_GUESSED, operation="query.*", access=Access.READ, tier=Tier.T0, why="a guess"),
+    Operation(service=_GUESSED, operation="subscription.*", access=Access.READ, tier=Tier.T0, why="a guess"),
+    Operation(service=_GUESSED, operation="mutation.*", access=Access.UNKNOWN, tier=Tier.T2, why="a guess"),
+    Operation(service=_GUESSED, operation="stored", access=Access.UNKNOWN, tier=Tier.T2, why="a guess"),
+    Operation(service=_GUESSED, operation="unreadable", access=Access.UNKNOWN, tier=Tier.T2, why="a guess"),
+)
 _STORED = "graphql.stored"
 _READS = "a GraphQL query reads"
+
+
+__all__ = ["HEAVY", "guess", "heavy", "is_loaded", "may_be", "operations", "preload", "read", "wants_body"]
 
 
 def operations(service: str) -> tuple[Operation, ...]:
@@ -102,14 +114,32 @@ def may_be(request: Request) -> bool:
     )
 
 
+def wants_body(request: Request) -> bool:
+    """Whether a request that may be GraphQL must be seen whole to know."""
+    return request.method not in _READING
+
+
+def heavy(request: Request) -> bool:
+    """Whether what may be GraphQL at a host that nobody declared takes long to parse, or longer as nothing was parsed yet."""
+    if not isinstance(request.body, WholeBody) or not may_be(request):
+        return False
+    content = request.body.content
+    said = b"query" in content or b"\\u" in content or is_coded(request)
+    return said and (len(content) >= HEAVY or not is_loaded())
+
+
 def guess(request: Request) -> tuple[Action, ...]:
     """Give the actions of what reads as GraphQL at a host that nobody declared, or that stands where GraphQL does."""
     calls = calls_of(request, Arguments(request))
-    home = _at_home(request)
-    if not home and (isinstance(calls, Undecodable) or not any(_is_graphql(call) for call in calls)):
+    if not _at_home(request) and (isinstance(calls, Undecodable) or not any(_is_graphql(call) for call in calls)):
         return ()
     found = _found(calls, request, _GUESSED, lambda kind, name: _judged(_GUESSED, kind, name))
-    return tuple(_weighed(action, request, Tier.T1 if home else Tier.T2) for action in found)
+    where = f"{request.authority}{request.path}"
+    named = (
+        replace(action, operation=action.operation.removeprefix("graphql."), resource=action.resource or where)
+        for action in found
+    )
+    return tuple(guessed(action, request, "GraphQL") for action in named)
 
 
 def _at_home(request: Request) -> bool:
@@ -118,23 +148,6 @@ def _at_home(request: Request) -> bool:
 
 def _is_graphql(call: Call) -> bool:
     return bool(call.document) and not isinstance(operations_of(call.document), Undecodable)
-
-
-def _weighed(action: Action, request: Request, least: Tier) -> Action:
-    """No guess is a read: whoever answers there may be anything but GraphQL."""
-    name = action.operation.removeprefix("graphql.")
-    resource = action.resource or f"{request.authority}{request.path}"
-    if action.confidence is Confidence.UNKNOWN:
-        return replace(action, operation=name, resource=resource)
-    return replace(
-        action,
-        operation=name,
-        resource=resource,
-        access=Access.UNKNOWN if action.access.only_reads else action.access,
-        tier=max(action.tier, least),
-        confidence=Confidence.HEURISTIC,
-        evidence=(*action.evidence, "no service file says that this host speaks GraphQL"),
-    )
 
 
 def _found(calls: tuple[Call, ...] | Undecodable, request: Request, service: str, known: _Knows) -> tuple[Action, ...]:

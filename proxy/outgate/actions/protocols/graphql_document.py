@@ -63,7 +63,12 @@ class Operation:
 
 def preload() -> None:
     """Import what documents are parsed with: it takes a while, and nobody should wait for it."""
-    _parse("{a}")
+    operations_of("{a}")
+
+
+def is_loaded() -> bool:
+    """Whether anything was parsed here before."""
+    return _remembered.cache_info().currsize > 0
 
 
 def operations_of(document: str) -> tuple[Operation, ...] | Undecodable:
