@@ -9,7 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from outgate.actions.router import HostRouter, match
+from outgate.actions.router import HostRouter, every, match
 from outgate.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -85,7 +85,17 @@ class Part:
 
     def find(self, method: str, path: str) -> Found[int | list[int]] | None:
         """Find what a raw path leads to: the index of an operation, or of several that something else tells apart."""
-        return match(self._inflated.paths, method, path)
+        return match(self._inflated.paths, method, path, folded=self._folded)
+
+    def every(self, method: str, path: str) -> list[int]:
+        """Give the indexes of all operations whose templates fit a raw path, the most literal template first."""
+        found = every(self._inflated.paths, method, path, folded=self._folded)
+        return [index for ends in found for index in (ends if isinstance(ends, list) else [ends])]
+
+    @cached_property
+    def _folded(self) -> bool:
+        """Whether the service compares paths without regard to case: its templates are in small letters."""
+        return self.meta.get("folded") is True
 
     def routes(self) -> Iterator[tuple[str, str, int]]:
         """Give method, template with `{}` for each variable, and the index of an operation, for each route."""
@@ -98,7 +108,8 @@ class Mined:
 
     parts: tuple[Part, ...]
     hosts: tuple[tuple[str, str], ...] = ()
-    """Host patterns and the names of the parts that are found there; none where one part is for all hosts."""
+    """Host patterns, or `/segment` for what paths start with, and the names of the parts that are found there; none where one
+    part is for all."""
 
     @cached_property
     def by_name(self) -> Mapping[str, Part]:
@@ -109,11 +120,18 @@ class Mined:
     def _router(self) -> HostRouter[str]:
         router: HostRouter[str] = HostRouter()
         for pattern, name in self.hosts:
-            router.add(pattern, name)
+            if not pattern.startswith("/"):
+                router.add(pattern, name)
         return router
 
-    def at(self, authority: str) -> Part | None:
-        """Give the part whose operations are found at a host."""
+    @cached_property
+    def _starts(self) -> Mapping[str, str]:
+        return MappingProxyType({pattern[1:]: name for pattern, name in self.hosts if pattern.startswith("/")})
+
+    def at(self, authority: str, path: str = "/") -> Part | None:
+        """Give the part whose operations are found at a host, or below the first segment of a path."""
+        if self._starts:
+            return self.by_name.get(self._starts.get(path[1:].partition("/")[0].lower(), ""))
         found = self._router.find(authority) if self.hosts else None
         if found is not None:
             return self.by_name[found.value]

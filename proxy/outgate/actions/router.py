@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MOST_SEGMENTS = 256
 """A longer path is no operation's."""
@@ -71,13 +74,26 @@ def plant(tree: Tree, method: str, template: str, value: object) -> bool:
     return True
 
 
-def match(tree: Tree, method: str, path: str) -> Found[Any] | None:
-    """Find what a raw path leads to in a tree."""
+def match(tree: Tree, method: str, path: str, *, folded: bool = False) -> Found[Any] | None:
+    """Find what a raw path leads to in a tree. `folded`: its segments are in small letters, and a path's may be in any."""
     segments = path.split("/", MOST_SEGMENTS + 1)[1:]
     if len(segments) > MOST_SEGMENTS:
         return None
-    found = _find(tree, segments, 0, method)
+    found = _find(tree, _Path(segments, _folded(segments) if folded else segments, method, set()), 0)
     return None if found is None else Found(found[0], tuple(reversed(found[1])))
+
+
+def every(tree: Tree, method: str, path: str, *, folded: bool = False) -> list[Any]:
+    """Give what ends at each template that fits a raw path, the most literal first: another server may take another one."""
+    segments = path.split("/", MOST_SEGMENTS + 1)[1:]
+    if len(segments) > MOST_SEGMENTS:
+        return []
+    return list(_ends(tree, _Path(segments, _folded(segments) if folded else segments, method, set()), 0))
+
+
+def _folded(segments: list[str]) -> list[str]:
+    """ASCII alone: other letters are escaped in a path."""
+    return "/".join(segments).lower().split("/")
 
 
 @lru_cache(maxsize=16)  # of one template it is asked a few times in a row
@@ -128,44 +144,97 @@ def _pattern(segment: str) -> re.Pattern[str]:
     return re.compile("(.+?)".join(map(re.escape, segment.split("{}"))))
 
 
+@lru_cache(maxsize=65_536)
+def _around(segment: str) -> tuple[str, str, bool]:
+    """Text before the first variable and after the last, and whether that is the same one."""
+    before, *between, after = segment.split("{}")
+    return before, after, not between
+
+
 type _Way = tuple[Any, list[str]] | None
 """What ends there, and the captures, last first."""
 
 
-def _find(node: Tree, segments: list[str], at: int, method: str) -> _Way:
+@dataclass(slots=True)
+class _Path:
+    """A path while it is matched: `texts` are captured, `keys` compared. `dead` are nodes and where nothing fits below them."""
+
+    texts: list[str]
+    keys: list[str]
+    method: str
+    dead: set[tuple[int, int]]
+
+
+def _find(node: Tree, path: _Path, at: int) -> _Way:
     """Depth first, best first."""
-    if at == len(segments):
+    keys = path.keys
+    if at == len(keys):
         ends = node.get(ENDS)
-        return None if ends is None or (value := ends.get(method)) is None else (value, [])
-    segment = segments[at]
-    child = node.get(segment)
-    if child is not None and (found := _find(child, segments, at + 1, method)) is not None:
+        return None if ends is None or (value := ends.get(path.method)) is None else (value, [])
+    key = keys[at]
+    child = node.get(key)
+    if child is not None and (found := _find(child, path, at + 1)) is not None:
         return found
-    if MIXED in node and (found := _find_mixed(node[MIXED], segments, at, method)) is not None:
+    if MIXED in node and (found := _find_mixed(node[MIXED], path, at)) is not None:
         return found
-    if segment and ONE in node and (found := _find(node[ONE], segments, at + 1, method)) is not None:
-        found[1].append(segment)
+    if key and ONE in node and (found := _find(node[ONE], path, at + 1)) is not None:
+        found[1].append(path.texts[at])
         return found
-    return _find_many(node[MANY], segments, at, method) if MANY in node else None
+    return _find_many(node[MANY], path, at) if MANY in node else None
 
 
-def _find_mixed(pairs: list[tuple[str, Tree]], segments: list[str], at: int, method: str) -> _Way:
-    if len(segments[at]) > LONGEST_MIXED:
-        return None
+def _find_mixed(pairs: list[tuple[str, Tree]], path: _Path, at: int) -> _Way:
     for segment, child in pairs:
-        fits = _pattern(segment).fullmatch(segments[at])
-        if fits is not None and (found := _find(child, segments, at + 1, method)) is not None:
-            found[1].extend(reversed(fits.groups()))
+        captured = _captured(segment, path.keys[at], path.texts[at])
+        if captured is not None and (found := _find(child, path, at + 1)) is not None:
+            found[1].extend(reversed(captured))
             return found
     return None
 
 
-def _find_many(node: Tree, segments: list[str], at: int, method: str) -> _Way:
-    for end in (*range(len(segments) - 1, at, -1), len(segments)):
-        if (found := _find(node, segments, end, method)) is not None:
-            found[1].append("/".join(segments[at:end]))
+def _captured(segment: str, key: str, text: str) -> tuple[str, ...] | None:
+    """Give what the variables of `{}.json` hold; None where it does not fit. One variable needs no expression."""
+    before, after, single = _around(segment)
+    if len(key) <= len(before) + len(after) or not key.endswith(after) or not key.startswith(before) or len(key) > LONGEST_MIXED:
+        return None
+    if single:
+        return (text[len(before) : len(text) - len(after)],)
+    fits = _pattern(segment).fullmatch(key)
+    return None if fits is None else tuple(text[fits.start(at) : fits.end(at)] for at in range(1, len(fits.regs)))
+
+
+def _find_many(node: Tree, path: _Path, at: int) -> _Way:
+    """The longest first, but what ends a template last. Of nodes below several `{many+}` each is tried once from a place."""
+    if (id(node), at) in path.dead:
+        return None
+    for end in (*range(len(path.keys) - 1, at, -1), len(path.keys)):
+        if (found := _find(node, path, end)) is not None:
+            found[1].append("/".join(path.texts[at:end]))
             return found
+    path.dead.add((id(node), at))
     return None
+
+
+def _ends(node: Tree, path: _Path, at: int) -> Iterator[Any]:
+    """Each node once from a place."""
+    if (id(node), at) in path.dead:
+        return
+    path.dead.add((id(node), at))
+    if at == len(path.keys):
+        if path.method in node.get(ENDS, ()):
+            yield node[ENDS][path.method]
+        return
+    key = path.keys[at]
+    if key in node:
+        yield from _ends(node[key], path, at + 1)
+    for segment, child in node.get(MIXED, ()):
+        if _captured(segment, key, key) is not None:
+            yield from _ends(child, path, at + 1)
+    if key and ONE in node:
+        yield from _ends(node[ONE], path, at + 1)
+    if MANY in node:
+        for end in (*range(len(path.keys) - 1, at, -1), len(path.keys)):
+            yield from _ends(node[MANY], path, end)
 
 
 @dataclass(slots=True)

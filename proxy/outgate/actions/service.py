@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +67,17 @@ class Service:
     """Routes made of what was mined, once each: see `routes.py`. Protocols keep here what they made of it, too."""
 
     def find(self, method: str, path: str, authority: str) -> Found[Route] | None:
-        """Find the operation of a request by method and raw path: in its file first, then in what was mined."""
+        """Find the operation of a request by method and raw path: in its file, and in what was mined.
+
+        The more literal one counts, that of the file where both are alike: `/api/{method}` there hides no method that was mined.
+        """
         found = self.routes.find(method, path)
-        if found is not None or (part := self.mined.at(authority)) is None:
+        if (found is not None and not found.captures) or (part := self.mined.at(authority, path)) is None:
             return found
         mined = part.find(method, path)
-        return None if mined is None else Found(self._worst(part, mined.value, method), mined.captures)
+        if mined is None or (found is not None and _caught(found) <= _caught(mined)):
+            return found
+        return Found(self._worst(part, mined.value, method, path), mined.captures)
 
     def route(self, part: Part, index: int, method: str = "") -> Route:
         """Give the route of an operation that was mined, by its place in its part."""
@@ -92,10 +97,14 @@ class Service:
                 if fact.name not in listed:
                     yield self.route(part, index, methods.get(index, "")).operation
 
-    def _worst(self, part: Part, found: int | list[int], method: str) -> Route:
-        """Where nothing tells several apart, the one of the highest tier."""
+    def _worst(self, part: Part, found: int | list[int], method: str, path: str) -> Route:
+        """Where nothing tells several apart, or servers may take another template, the one of the highest tier."""
         indexes = found if isinstance(found, list) else [found]
-        return max((self.route(part, index, method) for index in indexes), key=lambda route: route.operation.tier)
+        if len(indexes) == 1 and "a" not in part.facts[indexes[0]].marks:
+            return self.route(part, indexes[0], method)
+        first = self.route(part, indexes[0], method)
+        worst = max((self.route(part, index, method) for index in part.every(method, path)), key=_tier)
+        return first if worst.operation.tier <= first.operation.tier else replace(worst, captures=first.captures)
 
     def _made(self, part: Part, fact: Fact, method: str) -> Route:
         over = self.overrides.get(fact.name, _NOTHING_SAID)
@@ -132,6 +141,15 @@ class Service:
 
 
 _NOTHING_SAID = Override()
+
+
+def _caught(found: Found[Any]) -> int:
+    """How much of a path variables hold: the less, the more literal."""
+    return sum(map(len, found.captures))
+
+
+def _tier(route: Route) -> Tier:
+    return route.operation.tier
 
 
 def _fillable(templates: tuple[Template, ...], names: set[str]) -> Template:

@@ -61,6 +61,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("groq", "stainless:groq", (Package("groq", "pypi", "Apache-2.0"),)),
     Family("linear", "linear", (Package("@linear/sdk", "npm", "MIT"),)),
     Family("mistral", "models:mistral", (Package("mistralai", "pypi", "Apache-2.0"),)),
+    Family("msgraph", "msgraph", (Package("msgraph-sdk", "pypi", "MIT"), Package("msgraph-beta-sdk", "pypi", "MIT"))),
     Family("openai", "stainless:openai", (Package("openai", "pypi", "Apache-2.0"),)),
     Family("opensearch", "elastic:opensearch", (Package("opensearch-py", "pypi", "Apache-2.0"),)),
     Family("slack", "slack", (Package("@slack/web-api", "npm", "MIT"),)),

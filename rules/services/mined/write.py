@@ -10,11 +10,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ambiguity import crossing
 from outgate.actions.router import ENDS, MANY, MIXED, ONE, plant, variables
 from outgate.actions.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from outgate.actions.router import Tree
 
@@ -80,16 +81,18 @@ class Written:
 
 
 type _Row = tuple[str, str, str, tuple[str, ...], tuple[str, ...]]
+type _Routes = dict[tuple[str, str], tuple[str, list[_Row]]]
+"""By method and shape: a template and what it leads to."""
 
 
 def write(part: Part) -> Written:
     """Give the bytes of a part: the same for the same operations, in whatever order they came."""
     rows, routes, clashes = _rows(part)
+    unsure = {row for pair in crossing(_tree(routes)) for ends in pair for row in ends}
+    told = {row: _marked(row) if row in unsure and not part.told_apart else row for row in rows}
+    rows = sorted(set(told.values()))
     at = {row: index for index, row in enumerate(rows)}
-    tree: Tree = {}
-    for (method, _), (template, ended) in sorted(routes.items()):
-        indexes = sorted(at[row] for row in ended)
-        plant(tree, method, template, indexes if len(indexes) > 1 else indexes[0])
+    tree = _tree(routes, lambda ended: _ended(sorted(at[told[row]] for row in ended)))
     said: dict[str, Any] = {
         "outgate": LANGUAGE,
         "service": part.service,
@@ -178,7 +181,7 @@ def _fit(raw: str, seen: set[str]) -> str:
     return f"{name}+" if raw.startswith("+") or raw.endswith(("+", "*")) else name
 
 
-def _rows(part: Part) -> tuple[list[_Row], dict[tuple[str, str], tuple[str, list[_Row]]], tuple[str, ...]]:
+def _rows(part: Part) -> tuple[list[_Row], _Routes, tuple[str, ...]]:
     """Give operations sorted, what each route leads to, and the clashes."""
     found: dict[tuple[str, str], dict[str, tuple[Mined, str]]] = defaultdict(dict)
     bare: dict[str, Mined] = {}
@@ -190,7 +193,7 @@ def _rows(part: Part) -> tuple[list[_Row], dict[tuple[str, str], tuple[str, list
         template = fitted(one.template)
         shape = _VARIABLE.sub(lambda match: "{+}" if match[1].endswith("+") else "{}", template)
         found[one.method, shape].setdefault(one.name, (one, template))
-    routes: dict[tuple[str, str], tuple[str, list[_Row]]] = {}
+    routes: _Routes = {}
     clashes: list[str] = []
     for (method, shape), ended in sorted(found.items()):
         clash = len(ended) > 1 and not part.told_apart
@@ -201,6 +204,22 @@ def _rows(part: Part) -> tuple[list[_Row], dict[tuple[str, str], tuple[str, list
     mapped = {row[0] for row in routed}
     every = routed | {_row(one, (), ambiguous=False) for one in bare.values() if one.name not in mapped}
     return sorted(every), routes, tuple(clashes)
+
+
+def _tree(routes: _Routes, ended: Callable[[list[_Row]], object] = list) -> Tree:
+    tree: Tree = {}
+    for (method, _), (template, rows) in sorted(routes.items()):
+        plant(tree, method, template, ended(rows))
+    return tree
+
+
+def _ended(indexes: list[int]) -> int | list[int]:
+    return indexes if len(indexes) > 1 else indexes[0]
+
+
+def _marked(row: _Row) -> _Row:
+    name, level, marks, captures, params = row
+    return (name, level, marks if "a" in marks else f"{marks}a", captures, params)
 
 
 def _row(one: Mined, captures: tuple[str, ...], *, ambiguous: bool) -> _Row:
