@@ -30,7 +30,7 @@ from outgate.conversing import Conversation, Conversing
 from outgate.inspect.secrets import SECRET
 from outgate.intake.grpc import is_cut
 from outgate.intake.reading import read
-from outgate.intake.request import Body, RawRequest, Request, Unreadable
+from outgate.intake.request import Body, NoBody, RawRequest, Request, Unreadable
 from outgate.judging import HALTED, Judging, halted
 from outgate.owed import Owed
 from outgate.policy.decide import asks_people, decide_answer
@@ -143,7 +143,7 @@ class Gate:
         ground = self._ground
         if wants_body(request, ground.catalog) or ground.needs.permits_by_data:
             return False
-        facts = Facts(now=self._clock.now(), agent=agent, request=request)
+        facts = Facts(now=self._clock.now(), agent=agent, request=request, estate=ground.estate(request))
         return not (ground.asks and asks_people(ground.policy, identify(request, ground.catalog), facts))
 
     async def admit(self, opening: Opening, body: Body) -> Admission:
@@ -409,9 +409,10 @@ class Gate:
 
 def _whole(opening: Opening, body: Body) -> Opening:
     """What is asked, with its body: a refusal is said in its words too (JSON-RPC: its ids; git: its refs)."""
-    if isinstance(opening.reading, Unreadable):
+    reading = opening.reading
+    if isinstance(reading, Unreadable) or (isinstance(reading.body, NoBody) and isinstance(body, NoBody)):
         return opening
-    return replace(opening, reading=replace(opening.reading, body=body))
+    return replace(opening, reading=replace(reading, body=body))
 
 
 def _undecided(error: Exception) -> Decision:

@@ -14,6 +14,7 @@ from outgate.intake.request import Body, NoBody, Request, SpooledBody, UnreadBod
 from outgate.policy.decision import Reason
 from outgate.policy.effect import EFFECTS, Effect
 from outgate.policy.facts import Facts
+from outgate.policy.names import ESTATE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -97,6 +98,7 @@ def _recalled(fields: Mapping[str, Json]) -> Recalled | Lost:
         lacking |= {"agent.permissions", "agent.labels"}
     if known.get("data") is not True:
         lacking.add("data")
+    lacking |= ESTATE_NAMES  # settings are not on record
     actions = tuple(_known(_table(one), lacking, old=said is None) for one in _list(fields["actions"]))
     if any(_altered(one.action.name) for one in actions):
         return Lost("its action's name was cut or masked")
@@ -183,11 +185,12 @@ def _unseen(asked: Mapping[str, Json]) -> bool:
 def _known(said: Mapping[str, Json], lacking: set[str], *, old: bool) -> Known:
     service, _, operation = _text(said["name"]).partition(".")
     params, unknown = _params(_list(said.get("params", [])))
-    resource = _text(said["resource"])
+    resource, instance = _text(said["resource"]), _text(said.get("instance", ""))
     action = Action(
         service=service,
         operation=operation,
         resource=resource,
+        instance=instance,
         access=Access(_text(said["access"])),
         tier=Tier(_int(said["tier"])),
         params=params,
@@ -197,6 +200,7 @@ def _known(said: Mapping[str, Json], lacking: set[str], *, old: bool) -> Known:
     )
     more = old or bool(said.get("paramsLeftOut"))
     also = {"action.resource"} if _altered(resource) else set()
+    also |= {"action.instance"} if _altered(instance) else set()
     also |= {"params"} if more else set()
     return Known(action=action, unknown=frozenset(lacking | unknown | also), more=more)
 

@@ -37,7 +37,8 @@ _NOTHING_DONE = frozenset({"refused", "abandoned"})
 _MAY_LEAVE = frozenset({Effect.ALLOW, Effect.SANDBOX})
 _NAME_OF = {
     "action": "action.name", "service": "action.service", "access": "action.access", "tier": "action.tier",
-    "mapped": "action.mapped", "resource": "action.resource", "host": "request.host", "method": "request.method",
+    "mapped": "action.mapped", "resource": "action.resource", "instance": "action.instance",
+    "host": "request.host", "method": "request.method",
 }  # fmt: skip
 """What conditions call the facts that `match` and `per` have shorter words for."""
 

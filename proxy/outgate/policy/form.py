@@ -42,6 +42,7 @@ _MATCH_KEYS: dict[str, Shape] = {
     "tier": Many(Words("tier", tuple(tier.name for tier in Tier))),
     "mapped": Truth("'mapped'"),
     "resource": Many(_pattern),
+    "instance": Many(_pattern),
     "data": Many(
         Words(
             "class of data",

@@ -128,7 +128,7 @@ def _can_err(rule: Rule) -> bool:
     return (
         bool(rule.conditions)
         or measured
-        or any(test.key in {"data", "resource"} or test.key.startswith("params.") for test in rule.scope.tests)
+        or any(test.key in {"data", "resource", "instance"} or test.key.startswith("params.") for test in rule.scope.tests)
     )
 
 

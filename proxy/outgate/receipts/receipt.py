@@ -302,7 +302,8 @@ def _actions(verdicts: tuple[Verdict, ...], request: Request | Unreadable) -> li
 
 def _action(verdict: Verdict) -> dict[str, Json]:
     action = verdict.action
-    return {
+    instance: dict[str, Json] = {"instance": text(action.instance, 160)} if action.instance else {}
+    return instance | {
         "name": text(action.name, 96),
         "resource": text(action.resource, 160),
         "access": action.access.value,

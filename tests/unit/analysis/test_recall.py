@@ -47,7 +47,7 @@ def test_what_was_decided_on_is_read_back():
     assert found.facts.request == replace(given.request, body=UnreadBody(5))
     (known,) = found.actions
     assert known.action == replace(pay, params={"amount": pounds(7), "note": ""})
-    assert known.unknown == {"params.note"}
+    assert known.unknown == {"params.note", "request.credential", "destination.owned"}
     assert found.looked
 
 
