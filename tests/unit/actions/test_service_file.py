@@ -74,7 +74,7 @@ def test_an_empty_catalog_knows_http():
         ("service: crm", "service: mcp", "0.yaml:2:10: hosts that speak mcp are added with `adds-to: mcp`"),
         ("service: crm\n", "", "0.yaml:1:1: say which service this is"),
         ("service: crm\n", "adds-to: crm\n", "0.yaml:2:10: no service 'crm' to add to, there are none"),
-        ("title: Our CRM", "speaks: soap", "0.yaml:3:9: unknown protocol 'soap', use one of rest, git, mcp"),
+        ("title: Our CRM", "speaks: gopher", "0.yaml:3:9: unknown protocol 'gopher', use one of rest, git, mcp"),
         ("title: Our CRM", "bodies: xml", "0.yaml:3:9: unknown form of bodies 'xml', use one of json"),
         ("[crm.example,", "[CRM.example,", "0.yaml:5:9: host 'CRM.example' must be a lower-case name"),
         ("[crm.example,", '["*"]', "0.yaml"),

@@ -147,7 +147,7 @@ def _posted(request: Request, *, declared: bool) -> Action | None:
     said = {value for name, value in fields if name == ":action"}
     known = _PYPI.get(next(iter(said)) or "") if len(said) == 1 else None
     if known is None:
-        return _unreadable(request) if declared or said else None
+        return _unreadable(request) if said else None
     named = {name: _one(value for key, value in fields if key == field) for name, field in _FIELDS}
     return _made(request, *known, {name: value for name, value in named.items() if value})
 
