@@ -158,10 +158,10 @@ def cost() -> Table:
     return drawn
 
 
-def _timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter_ns()
+def _timed(call: Callable[[], object], *, clock: Callable[[], int] = time.perf_counter_ns) -> float:
+    start = clock()
     call()
-    return (time.perf_counter_ns() - start) / 1000
+    return (clock() - start) / 1000
 
 
 _TEN = {
@@ -179,11 +179,13 @@ _TEN = {
 
 
 def first() -> Table:
-    drawn = table("The first request to a service inflates it (goal: 60 ms)", "service", "ms", "operation")
+    drawn = table("The first request to a service inflates it (CPU time; goal: 60 ms)", "service", "ms", "operation")
     for name, line in _TEN.items():
         request = asked(line)
         catalogs = [load_catalog() for _ in range(3)]
-        taken = min(_timed(lambda one=one, request=request: identify(request, one)) for one in catalogs)
+        taken = min(
+            _timed(lambda one=one, request=request: identify(request, one), clock=time.process_time_ns) for one in catalogs
+        )
         drawn.add_row(name, f"{taken / 1000:.1f}", identify(request, catalogs[0])[0].name)
     return drawn
 

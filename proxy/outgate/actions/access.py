@@ -91,7 +91,7 @@ _LASTING: Final = _set(
     "account organization org tenant workspace database db cluster snapshot backup vault bucket table schema keyspace project "
     "repository repositorie repo filesystem domain"
 )
-_ERASING: Final = _set("delete drop remove")
+_ERASING: Final = _set("delete drop")
 _STOPPING: Final = _set("stop disable suspend deactivate pause delete remove ban block shutdown close")
 _WATCHING: Final = _set("logging trail audit monitoring recorder detector account organization tenant")
 _BULK: Final = _set("all bulk everything many mass multiple purge truncate")
@@ -197,7 +197,7 @@ def _read(said: Spoken, marks: str) -> tuple[Tier, str, tuple[str, ...]]:
         return Tier.T1, "It reads credentials, an export, or much about people.", ("mark s",)
     if not said.stems & _HARMLESS_BESIDE and (said.stems & _SENSITIVE or _SENSITIVE_TOGETHER.search("_".join(said.words))):
         return Tier.T1, "It may read credentials.", ("sensitive by name",)
-    if _TAKEN_OUT.intersection((said.words or ("",))[:: len(said.words) - 1 or 1]):
+    if _TAKEN_OUT.intersection(_ends(said.own)):
         return Tier.T1, "It takes out much at once.", ("export by name",)
     return Tier.T0, "", ()
 
@@ -234,5 +234,9 @@ def _suspends(said: Spoken) -> bool:
 
 def _is_bulk(said: Spoken) -> bool:
     """`batch` is a noun in the middle of a name (`StopBatchJob`), and means many at its ends (`BatchDelete`)."""
-    words = said.words
-    return bool(_BULK.intersection(words)) or "batch" in words[:: len(words) - 1 or 1] or "_by_query" in "_".join(words)
+    own = said.own
+    return bool(_BULK.intersection(own)) or "batch" in _ends(own) or "_by_query" in "_".join(own)
+
+
+def _ends(said: tuple[str, ...]) -> tuple[str, ...]:
+    return (said[0], said[-1]) if said else ()

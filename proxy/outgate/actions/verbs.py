@@ -69,7 +69,7 @@ _SURE: Final = _verbs(
 _UNSURE: Final = _verbs(
     sure=False,
     pay="refund payout charge checkout transfer",
-    execute="test process build query sql shell bash sh command cmd script cron",
+    execute="test process build query sql shell bash sh command cmd script cron scan",
     send="post email mail message comment tweet sms dm share forward announce",
     write=(
         "approve batch block book bulk draft end evaluate exchange fix flag force format index issue label link log map "
@@ -79,7 +79,7 @@ _UNSURE: Final = _verbs(
 )
 _FIRST: Final = _verbs(
     sure=False,
-    list="query scan",
+    list="query",
     read=(
         "is has are check exists filter explore analyze analyse calculate recognize render sample translate decode suggest "
         "autocomplete geocode recommend ping introspect classify rank ask match diff compare simulate validate download audit "
@@ -121,17 +121,18 @@ def words(text: str) -> tuple[str, ...]:
 class Spoken:
     """A name taken apart: its words that matter, the verb among them, and the noun that it is done to.
 
-    `stems` are the words without the `s` of a plural.
+    `own` are those of its last part; `stems` are the words without the `s` of a plural.
     """
 
     words: tuple[str, ...]
+    own: tuple[str, ...]
     verb: Verb | None
     noun: str
     stems: frozenset[str]
 
 
-def _spoken(said: tuple[str, ...], verb: Verb | None, noun: str) -> Spoken:
-    return Spoken(said, verb, noun.removesuffix("s"), frozenset([word.removesuffix("s") for word in said]))
+def _spoken(said: tuple[str, ...], own: tuple[str, ...], verb: Verb | None, noun: str) -> Spoken:
+    return Spoken(said, own, verb, noun.removesuffix("s"), frozenset([word.removesuffix("s") for word in said]))
 
 
 def spoken(name: str, *, method: str = "") -> Spoken:
@@ -142,14 +143,14 @@ def spoken(name: str, *, method: str = "") -> Spoken:
     """
     parts = [said for part in _PART.split(name) if (said := words(part))]
     if not parts:
-        return _spoken((), None, "")
+        return _spoken((), (), None, "")
     last = parts[-1]
     if method == "POST" and len(last) > 1 and last[0] == "post":
         verb = _worst([verb for word in last[1:] if (verb := _SURE.get(word)) and verb.access not in _READS])
-        return _spoken(last[1:], verb, last[-1])
+        return _spoken(last[1:], last[1:], verb, last[-1])
     verb = _verb_among(last, is_rest=bool(method)) or (None if method else _sure_among(parts[-2::-1]))
     before = parts[-2] if len(parts) > 1 and (len(last) == 1 or len(parts) > 2) else ()
-    return _spoken((*before, *last), verb, _noun(last, verb) or (before[-1] if before else ""))
+    return _spoken((*before, *last), last, verb, _noun(last, verb) or (before[-1] if before else ""))
 
 
 def verb_of(name: str) -> Verb | None:
@@ -195,6 +196,8 @@ def _placed(said: tuple[str, ...], sure: list[Verb], *, is_rest: bool) -> Verb |
     if first in _SURE:
         undone = _SURE[first].access in _READS and len(said) > 1 and last in _PLAIN_CHANGES
         return _SURE[last] if undone else _SURE[first]
+    if first in _FIRST and last not in _PLAIN_CHANGES:
+        return _FIRST[first]
     if len(said) > 1 and said[1] in _PLAIN_READS and first not in _UNSURE and last not in _PLAIN_CHANGES:
         return _SURE[said[1]]
     placed = [verb for verb in sure if not is_rest or verb.access not in _READS or verb.word in {*_PLAIN_READS, said[1], last}]
