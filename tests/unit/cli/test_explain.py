@@ -150,3 +150,85 @@ def test_nothing_is_looked_up(explain, monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("a name was looked up"))
     assert explain(DELETE)[0] == 0
+
+
+TOKEN = "ghp_" + "a1B2" * 9
+
+
+def test_a_curl_command_is_read_as_what_curl_sends(explain):
+    out = explain(f"curl -sX DELETE 'https://api.github.com/repos/acme/site' -H 'Authorization: Bearer {TOKEN}'")[1]
+    assert out == explain(DELETE)[1]
+
+
+def test_commands_stand_in_a_file_too(explain, tmp_path):
+    (tmp_path / "c.sh").write_text("curl -X DELETE https://api.github.com/repos/acme/site \\\n  -H 'Accept: x'\n")
+    assert explain("--curl", "c.sh")[1] == explain(DELETE)[1]
+
+
+def test_bytes_of_a_request_are_read_and_what_has_two_readings_is_said_to_be_refused(explain, tmp_path):
+    (tmp_path / "r").write_bytes(b"DELETE /repos/acme/site HTTP/1.1\r\nHost: api.github.com\r\n\r\n")
+    assert explain("--raw", "r")[1] == explain(DELETE)[1]
+    (tmp_path / "r").write_bytes(b"GET / HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n\r\n")
+    code, out = explain("--raw", "r")
+    assert code == 2
+    assert "no one reading and is always refused, with 400" in out
+
+
+@pytest.fixture
+def har(tmp_path):
+    """An HAR file with these requests."""
+
+    def write(*requests):
+        (tmp_path / "x.har").write_text(json.dumps({"log": {"entries": [{"request": request} for request in requests]}}))
+        return "x.har"
+
+    return write
+
+
+def test_every_entry_of_an_har_file_is_told(explain, har):
+    headers = [{"name": "Authorization", "value": f"Bearer {TOKEN}"}]
+    file = har(
+        {"method": "DELETE", "url": "https://api.github.com/repos/acme/site", "headers": headers},
+        {"method": "GET", "url": f"https://x.example/p?token=abc&q={TOKEN}", "headers": headers},
+        {"method": "GET", "url": "data:text/plain,x"},
+        {"method": "GET", "url": f"https://x.example/../y?token={TOKEN}"},
+    )
+    code, out = explain("--har", file)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.splitlines() == [
+        "request                             action                   answer",
+        "DELETE https://api.github.com/rep…  github.repos/delete  T3  escalate",
+        "GET https://x.example/p?token=…&q…  http.GET             ?   block",
+        "GET data:…                          -                        none: no request t…",
+        "GET https://x.example/../y?token=…  -                        none: this request…",
+        "",
+        "4 requests, enforced: 1 block, 1 escalate",
+        "1 with an action that no table knows",
+        "1 left out: no request to a network",
+        "1 left out: this request has no one reading and is always refused, with 400: The",
+        "path has '.' or '..' as a segment: write the path that you mean.",
+    ]
+    said = json.loads(explain("--har", file, "--json")[1])
+    assert [one.get("would") for one in said] == ["escalate", "block", None, None]
+    assert TOKEN not in out + json.dumps(said)
+
+
+def test_no_credential_is_shown_wherever_it_stands(explain):
+    places = [
+        f"curl -u alice:{TOKEN} https://api.example.com/",
+        f"curl https://alice:{TOKEN}@api.example.com/",
+        f"curl 'https://api.example.com/?q={TOKEN}' -b 'a={TOKEN}' --oauth2-bearer {TOKEN}",
+        f"curl https://api.example.com/{TOKEN}/x -d '{TOKEN}' -F a={TOKEN}",
+        f"curl https://api.slack.com/api/{TOKEN} -d token={TOKEN}",
+        f"curl -X PATCH https://api.github.com/repos/{TOKEN}/b",
+    ]
+    for place in places:
+        for more in ([], ["--json"]):
+            assert TOKEN not in explain(place, *more)[1]
+
+
+def test_one_request_must_be_said(explain):
+    code, out = explain()
+    assert code == 2
+    assert "say one request" in out
