@@ -15,6 +15,7 @@ VALUES = {
         "actions/action.py",
         "actions/languages.py",
         "actions/operation.py",
+        "actions/protocols/aws/asked.py",
         "actions/speakers.py",
         "actions/vocabulary.py",
         "approvals/approval.py",

@@ -23,7 +23,7 @@ PAPERS = _words("CON·TRACT.md, DES·IGN.md, DES·IGN section, STY·LE.md, rese�
 PEOPLE = _words("sub·agent, co-·authored-by, genera·ted with, genera·ted by an, fir·st wave, as an a·i, this ses·sion")
 LATER = _words("TO·DO, FIX·ME, XX·X:, HA·CK:, W·IP:")
 LICENCES = {"LICENSE"}
-MADE = {"uv.lock"}
+MADE = {"uv.lock", "rules/services/mined/SOURCES.json"}
 
 
 def texts(*, without: set[str] = frozenset()) -> list[tuple[str, str]]:

@@ -50,7 +50,7 @@ class Atlas:
 def atlas_of(service: Service) -> Atlas | None:
     """Give the atlas of a service; None where nothing was mined."""
     known: Atlas | None = service.at_hand.get(_KEY)
-    if known is None and (index := service.mined.by_name.get(INDEX)) is not None:
+    if known is None and (index := service.mined.by_name.get(INDEX)) is not None and "services" in index.meta:
         known = service.at_hand[_KEY] = _made(index, service)
     return known
 

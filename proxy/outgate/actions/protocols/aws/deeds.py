@@ -16,6 +16,7 @@ from outgate.actions.protocols.aws.asked import Unclear
 from outgate.actions.router import is_kept
 from outgate.actions.unreadable import unreadable
 from outgate.intake.bodies import Undecodable
+from outgate.intake.media import media_of
 
 if TYPE_CHECKING:
     from outgate.actions.action import Param
@@ -66,6 +67,9 @@ def _said(route: Route, found: Found, asked: Asked) -> tuple[dict[str, Param], f
     if fault is not None:
         return said, every, fault.why
     in_body = frozenset(param.name for param in route.params if param.source.in_body)
+    media = media_of(asked.request.headers)
+    if in_body and media is not None and not media.is_utf8:
+        return said, every, "its body is not UTF-8"
     unread = in_body if arguments.unread and found.how != "Action" else frozenset()
     read = {param.name: read_param(param, arguments) for param in route.params if param.name not in unread}
     said |= {name: value for name, value in read.items() if value is not None and not isinstance(value, Ambiguous)}

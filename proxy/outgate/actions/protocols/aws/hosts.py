@@ -43,7 +43,17 @@ _WEBSITE = re.compile(r"s3-website(?:-[a-z0-9-]+)?")
 _HOSTED = frozenset(
     {
         *("execute-api", "lambda-url", "appsync-api", "appsync-realtime-api", "elb", "compute", "compute-1", "es", "aoss", "rds"),
-        *("cloudsearch", "eks", "cs", "aps-workspaces", "awsapprunner", "vpc-lattice-svcs", "grafana-workspace", "transfer"),
+        *(
+            "dkr.ecr",
+            "cloudsearch",
+            "eks",
+            "cs",
+            "aps-workspaces",
+            "awsapprunner",
+            "vpc-lattice-svcs",
+            "grafana-workspace",
+            "transfer",
+        ),
     }
 )
 """What customers run, under names of their own."""

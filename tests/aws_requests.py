@@ -1,0 +1,49 @@
+"""Requests to AWS for tests, signed as SDKs sign them; and what they are."""
+
+from functools import cache
+
+from asked import asked
+
+from outgate.actions.identify import identify
+from outgate.stores.catalog_files import load_catalog
+
+KEY, OWNER = "ASIAQNZGKIQY56JQ7WML", "029608264753"
+"""A key that is nobody's any more, and the account that it names."""
+
+
+@cache
+def catalog():
+    return load_catalog()
+
+
+def scope(service, region="eu-west-1", key=KEY):
+    return f"{key}/20260102/{region}/{service}/aws4_request"
+
+
+def signed(service, region="eu-west-1", key=KEY):
+    """An Authorization header of Signature Version 4."""
+    return f"AWS4-HMAC-SHA256 Credential={scope(service, region, key)}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}"
+
+
+def presigned(service, region="eu-west-1"):
+    """The fields of a signed URL."""
+    credential = scope(service, region).replace("/", "%2F")
+    return (
+        f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date=20260102T000000Z&X-Amz-Signature={'0' * 64}"
+    )
+
+
+def actions(line, *, sign="", region="eu-west-1", headers=None, **said):
+    """Give what a request does; `sign` is the service that it is signed for."""
+    lines = {**({"authorization": signed(sign, region)} if sign else {}), **(headers or {})}
+    return identify(asked(line, headers=lines, **said), catalog())
+
+
+def names(line, **said):
+    return [action.name for action in actions(line, **said)]
+
+
+def action(line, **said):
+    """The one action that a request is."""
+    (one,) = actions(line, **said)
+    return one
