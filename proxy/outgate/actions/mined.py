@@ -9,11 +9,11 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from outgate.actions.router import HostRouter, every, match
+from outgate.actions.router import HostRouter, every, match, walk
 from outgate.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from outgate.actions.router import Found, Tree
 
@@ -99,7 +99,7 @@ class Part:
 
     def routes(self) -> Iterator[tuple[str, str, int]]:
         """Give method, template with `{}` for each variable, and the index of an operation, for each route."""
-        yield from _walk(self._inflated.paths, "")
+        yield from walk(self._inflated.paths)
 
 
 @dataclass(frozen=True)
@@ -176,16 +176,3 @@ _KEYS = {"service", "part", "operations", "paths", "meta"}
 def damaged(file: str, why: str) -> Problem:
     """Say that a mined file can't be used, and what to do."""
     return Problem(source=file, message=f"the mined catalog file is damaged ({why}), install Outgate again")
-
-
-def _walk(node: Tree, above: str) -> Iterable[tuple[str, str, int]]:
-    for key, below in node.items():
-        if key == "/":
-            for method, ends in below.items():
-                for index in ends if isinstance(ends, list) else [ends]:
-                    yield method, above, index
-        elif key == "/~":
-            for segment, inside in below:
-                yield from _walk(inside, f"{above}/{segment}")
-        else:
-            yield from _walk(below, f"{above}/{ {'/1': '{}', '/+': '{+}'}.get(key, key) }")

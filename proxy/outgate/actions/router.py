@@ -56,6 +56,10 @@ class Router[T]:
         """Find what a raw path leads to."""
         return match(self._tree, method, path)
 
+    def routes(self) -> Iterator[tuple[str, str, T]]:
+        """Give method, template with `{}` for each variable, and what it leads to, for each route."""
+        yield from walk(self._tree)
+
     def __bool__(self) -> bool:
         """Whether there is any template."""
         return bool(self._tree)
@@ -72,6 +76,20 @@ def plant(tree: Tree, method: str, template: str, value: object) -> bool:
         return False
     ends[method] = value
     return True
+
+
+def walk(node: Tree, above: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Give method, template with `{}` for each variable and `{+}` for one of many segments, and what ends there."""
+    for key, below in node.items():
+        if key == ENDS:
+            for method, ends in below.items():
+                for one in ends if isinstance(ends, list) else [ends]:
+                    yield method, above, one
+        elif key == MIXED:
+            for segment, inside in below:
+                yield from walk(inside, f"{above}/{segment}")
+        else:
+            yield from walk(below, f"{above}/{ {ONE: '{}', MANY: '{+}'}.get(key, key) }")
 
 
 def match(tree: Tree, method: str, path: str, *, folded: bool = False) -> Found[Any] | None:

@@ -136,3 +136,17 @@ def test_two_services_can_not_share_a_host():
     for pattern in ("*.x.test", "{b}.x.test"):
         with pytest.raises(ValueError, match="belongs to two services"):
             made.add(pattern, "other")
+
+
+def test_its_routes_can_be_told_again():
+    router = Router()
+    routes = [("GET", "/a/{b}"), ("PUT", "/a/{b}"), ("GET", "/a/{b}.json"), ("GET", "/{c}/d/{rest+}"), ("GET", "/")]
+    for method, template in routes:
+        router.add(method, template, (method, template))
+    assert {(method, shape, value) for method, shape, value in router.routes()} == {
+        ("GET", "/a/{}", ("GET", "/a/{b}")),
+        ("PUT", "/a/{}", ("PUT", "/a/{b}")),
+        ("GET", "/a/{}.json", ("GET", "/a/{b}.json")),
+        ("GET", "/{}/d/{+}", ("GET", "/{c}/d/{rest+}")),
+        ("GET", "/", ("GET", "/")),
+    }
