@@ -71,7 +71,7 @@ JOINTS = st.sampled_from(
 )
 TEXTS = (
     st.lists(PIECES, min_size=1, max_size=9).map(" ".join)
-    | st.lists(st.one_of(STATEMENTS, STATEMENTS, JOINTS, PIECES), max_size=6).map(lambda parts: ";".join(parts))
+    | st.lists(st.one_of(STATEMENTS, STATEMENTS, JOINTS, PIECES), max_size=6).map(";".join)
     | st.lists(st.tuples(STATEMENTS, JOINTS), max_size=4).map(lambda pairs: "".join(part for pair in pairs for part in pair))
 )
 

@@ -107,6 +107,11 @@ def does(node: Expr) -> bool:
     return kind(node) in _PLAIN
 
 
+def is_statement(node: Expr) -> bool:
+    """Whether the parser took it for a statement: a word that it does not know may be a column to it."""
+    return kind(node) in _ROOTS
+
+
 def is_nothing(node: Expr) -> bool:
     """Whether a statement is only a comment."""
     return kind(node) in _IGNORED
@@ -198,9 +203,11 @@ def changes_reading(node: Expr) -> bool:
 
 
 def _pragma(node: Expr, weight: Weight) -> Weight:
-    inner = node.this
-    called = kind(inner) in {"Anonymous", "Command"} and str(inner.this).lower() in _READING_PRAGMAS
-    return ("pragma", Access.READ, Tier.T0, "it reads the schema") if called else weight
+    """`PRAGMA table_info(t)` is to some parsers what `PRAGMA table_info = t` is: both read."""
+    said = node.this.this if kind(node.this) == "EQ" else node.this
+    said = said.expression if kind(said) == "Dot" else said
+    name = said.this if kind(said) in {"Anonymous", "Var"} else ""
+    return ("pragma", Access.READ, Tier.T0, "it reads the schema") if str(name).lower() in _READING_PRAGMAS else weight
 
 
 _BY_ITS_WORDS: Final = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from outgate.actions.action import Access, Tier
 from outgate.actions.protocols.sql_functions import done_by
-from outgate.actions.protocols.sql_kinds import CALL, READ, changes_reading, does, is_nothing, weigh
+from outgate.actions.protocols.sql_kinds import CALL, READ, changes_reading, does, is_nothing, is_statement, weigh
 from outgate.actions.protocols.sql_tables import columns_of, kind, limit_of, names_of, narrows, sources_of, targets_of
 from outgate.actions.protocols.sql_text import LONGEST, hidden, odd, stray, unaccounted, verbs_in
 from outgate.intake.bodies import Undecodable
@@ -124,6 +124,8 @@ def _statements(text: str, name: str) -> tuple[Statement, ...] | Undecodable:
     dialect = _dialect(name)
     tokens = dialect.tokenize(text)
     trees = [tree for tree in _parsed(dialect, tokens, text) if tree is not None and not is_nothing(tree)]
+    if not all(map(is_statement, trees)):
+        return Undecodable("The SQL has something that is no statement.")
     if any(map(changes_reading, trees[:-1])):
         return Undecodable("The SQL changes how what follows in it is read.")
     found = [statement for tree in trees for statement in _done(tree, name)]

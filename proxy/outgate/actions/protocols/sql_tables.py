@@ -146,9 +146,13 @@ def narrows(where: Expr | None) -> bool:
         case "Or":
             return all(map(narrows, _sides(where)))
         case "Is":
-            return all(kind(side) in {"Column", "Null"} for side in _sides(where))
+            return all(kind(side) in {"Column", "Null"} for side in _sides(where)) and not _is_negated(where)
         case name:
             return where is not None and name not in _NONE and _has_column(where) and _compares(name, where)
+
+
+def _is_negated(node: Expr | None) -> bool:
+    return node is not None and bool(node.args.get("negate"))
 
 
 def _sides(node: Expr | None) -> tuple[Expr | None, Expr | None]:
