@@ -146,6 +146,8 @@ class Gateway:
     bounded: list[str] = field(default_factory=list)
     port: int = 0
     way: WayIn = "http"
+    grace: timedelta = timedelta(seconds=5)
+    """How long a stop waits for what is under way."""
     going: dict[int, int] = field(default_factory=dict)
     """Where connections that were turned to us were going: the port, by the client's own."""
 
@@ -279,7 +281,7 @@ class Gateway:
         return Streams(wire)
 
     async def stop(self) -> None:
-        await self.engine.stop(timedelta(seconds=5))
+        await self.engine.stop(self.grace)
         await self.journal.close()
         for upstream in (*self.upstreams, *self.stand_ins):
             await upstream.stop()
@@ -322,6 +324,14 @@ class Gateway:
     def _credentials(self, host: str) -> str:
         route = self.table.of(host).route
         return route.credentials if isinstance(route, Via) else ""
+
+
+def http_of(handler: Any) -> Any:
+    """The layer in which a client's requests are, however many there are around it."""
+    layer = handler.layer
+    while not hasattr(layer, "streams"):
+        layer = layer.child_layer
+    return layer
 
 
 @dataclass

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 import wsproto.events as we
 from signed import Signer, people
+from wire.gateway import http_of
 from wire.test_websocket import Socket, echo, handshake
 
 from outgate.halt import Halt, Halts, Scope
@@ -78,10 +79,7 @@ async def recorded(gateway, count=1):
 async def stuck(gateway):
     """Wait until the one client does not take what is written to it."""
     (handler,) = gateway.engine._handlers.values()
-    layer = handler.layer
-    while not hasattr(layer, "_agent"):
-        layer = layer.child_layer
-    agent = layer._agent
+    agent = http_of(handler)._agent
     async with asyncio.timeout(10):
         while not handler._backlog(handler.client) and not (agent and any(map(agent.unsent, tuple(agent.streams)))):
             await asyncio.sleep(0.005)

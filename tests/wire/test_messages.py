@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import wsproto
@@ -161,6 +161,7 @@ async def test_what_is_said_while_one_is_held_is_not_read_on_without_end(start):
     assert not flood.done()
     flood.cancel()
     socket.wire.writer.transport.abort()
+    gateway.grace = timedelta(0)  # who is not read on is not seen to leave
 
 
 async def test_the_words_of_pings_and_of_closing_stay_where_they_are(make):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from OpenSSL import SSL
 from signed import Signer, people
 from wire.gateway import NOWHERE, POLICY, READS_BODIES
 from wire.test_halt import CODER, halt
@@ -48,7 +49,7 @@ class Pinned:
         self.speak = self.echo
 
     async def start(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         file = self.gateway.folder / f"{self.host}.pem"
         file.write_bytes(self.gateway.pki.ca.leaf(self.host, datetime.now(UTC)).pem)
         context.load_cert_chain(file)
@@ -466,4 +467,77 @@ async def test_an_address_that_may_not_be_reached_is_refused(start):
     gateway.resolver._lookup._ask = lambda _name: (__import__("ipaddress").ip_address("127.0.0.1"),)
     assert await says(gateway, hello()) == ALERT_REFUSED
     assert await settled(gateway) == [f"block {Reason.DESTINATION.value}"]
+    assert pinned.accepted == 0
+
+
+class Anew:
+    """A client that is asked for its ClientHello anew, because the upstream wants another kind of key; it names who it likes."""
+
+    def __init__(self, wire):
+        self.wire, self.tls = wire, SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
+        self.tls.set_connect_state()
+
+    def hello(self, name):
+        self.tls.set_tlsext_host_name(name.encode())
+        with contextlib.suppress(SSL.WantReadError):
+            self.tls.do_handshake()
+        return self.tls.bio_read(65536)
+
+    async def hears(self):
+        self.tls.bio_write(await asyncio.wait_for(self.wire.reader.read(65536), 20))
+
+    async def told(self, size):
+        while True:
+            await self.hears()
+            with contextlib.suppress(SSL.WantReadError):  # a ticket, and nothing yet
+                return self.tls.recv(size)
+
+    async def first(self):
+        """Greet, and be asked again."""
+        await self.wire.send(self.hello("pinned.test"))
+        await self.hears()
+
+
+@pytest.fixture
+async def anew(start):
+    gateway, pinned = await start()
+    pinned.tls.set_ecdh_curve("secp384r1")  # for which no client sends a key before it is asked to
+    wire = await gateway.plain()
+    await wire.tunnel("pinned.test", 443)
+    return gateway, pinned, Anew(wire)
+
+
+async def test_a_hello_that_an_upstream_asks_for_anew_names_the_same_host_and_passes(anew):
+    _, pinned, client = anew
+    await client.first()
+    await client.wire.send(client.hello("pinned.test"))
+    await client.hears()
+    await client.wire.send(client.hello("pinned.test"))
+    client.tls.send(b"hi")
+    await client.wire.send(client.tls.bio_read(65536))
+    assert await client.told(2) == b"hi"
+    assert pinned.names == ["pinned.test", "pinned.test"]
+    client.wire.writer.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+async def test_a_hello_that_an_upstream_asks_for_anew_and_that_names_another_host_never_reaches_it(anew, pieces):
+    gateway, pinned, client = anew
+    await client.first()
+    second = client.hello("evil.test")
+    for at in range(pieces):
+        await client.wire.send(second[at * len(second) // pieces : (at + 1) * len(second) // pieces])
+    assert await client.wire.rest() == ALERT_REFUSED
+    assert await settled(gateway) == ["allow policy"]
+    assert [outcome["result"] for outcome in gateway.outcomes()] == ["unknown"]
+    (event,) = gateway.events("tunnel-refused")
+    assert (event["host"], event["detail"]) == ("pinned.test", "another client hello than the one decided")
+    assert pinned.names == ["pinned.test"]
+
+
+async def test_a_second_hello_that_nobody_asked_for_yet_is_held_against_the_first_too(anew):
+    gateway, pinned, client = anew
+    await client.wire.send(hello() + hello("evil.test"))
+    assert await client.wire.rest() == ALERT_REFUSED
+    assert await settled(gateway) == []
     assert pinned.accepted == 0

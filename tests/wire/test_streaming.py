@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from wire.clients import Streams
+from wire.gateway import http_of
 
 from outgate.mitm.link import KIB, MIB, Limits
 
@@ -202,7 +203,7 @@ async def test_a_slow_upstream_holds_up_its_client_and_fills_no_memory(gateway):
     upstream.answers["/slow"] = slow
     before = rss()
     async with await gateway.plain() as client:
-        await client.send(f"PUT http://api.test/slow HTTP/1.1\r\nHost: api.test\r\nContent-Length: {256 * MIB}\r\n\r\n")
+        await client.request("PUT", "http://api.test/slow", "api.test", Content_Length=str(256 * MIB))
         assert await until_it_stalls(partial(client.send, bytes(MIB)), 256) < 64
         assert rss() - before < 32 * MIB
         client.writer.transport.abort()
@@ -491,8 +492,6 @@ async def test_a_thousand_small_requests_leave_nothing_behind(gateway):
         for _ in range(200):
             assert (await client.answer(await client.request("GET", "/a", "api.test"))).body == b"ok"
         (handler,) = gateway.engine._all()
-        http = handler.layer.child_layer
-        while not hasattr(http, "streams"):
-            http = http.child_layer
+        http = http_of(handler)
         assert (len(http.streams), len(http.connections), len(handler.transports)) == (0, 2, 2)
     assert upstream.accepted == 1, "an HTTP/1.1 upstream connection serves one HTTP/2 request after another"

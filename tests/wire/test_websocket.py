@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import wsproto
 import wsproto.events as we
+from wire.gateway import http_of
 
 from outgate.mitm.link import KIB, Limits
 
@@ -190,7 +191,7 @@ async def test_no_message_is_kept(gateway):
         await socket.send(we.Message(data=os.urandom(10 * KIB)))
         await socket.receive()
     (handler,) = gateway.engine._all()
-    (stream,) = handler.layer.child_layer.streams.values()
+    (stream,) = http_of(handler).streams.values()
     assert not any(side.begun or side.waiting or side.size for side in (stream.child_layer._agent, stream.child_layer._upstream))
 
 

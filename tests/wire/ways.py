@@ -41,7 +41,7 @@ APART: Final = (
     Apart(
         module="test_many_agents",
         ways=("https",),
-        tests=("test_who_says_nothing_and_leaves_is_noted",),
+        tests=("test_pythons_own_client_reads_why_its_tunnel_is_refused", "test_who_says_nothing_and_leaves_is_noted"),
         why="clients that are told of a proxy without TLS; one that says nothing says its TLS",
     ),
     Apart(module="test_httpx", ways=_INSIDE, why="it has SOCKS with a package more, and a client that is turned has no proxy"),

@@ -55,6 +55,11 @@ class Hello:
         except _MalformedError:
             return Unnamed("malformed client hello")
 
+    @property
+    def ends_its_record(self) -> bool:
+        """Whether nothing more stands in the record in which the message ends. Only once it is whole."""
+        return len(self._message) == 4 + int.from_bytes(self._message[1:4])
+
     def _wants(self, data: bytes | bytearray) -> int:
         """Take the records that are whole (RFC 8446, section 5.1). 0: they have the whole message."""
         while not self._is_whole():

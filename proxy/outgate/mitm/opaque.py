@@ -10,6 +10,7 @@ from mitmproxy.proxy import commands, events, layer, tunnel
 
 from outgate.gate import Admitted
 from outgate.mitm.enforce import BreachError, Failure
+from outgate.mitm.greetings import Greetings
 from outgate.mitm.layers import Via
 from outgate.mitm.tls import UpstreamTls
 from outgate.mitm.wire import Cut, CutOff, DecideHook, Settled, Upstream, wire_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mitmproxy.proxy.context import Context
     from mitmproxy.proxy.layer import CommandGenerator, Layer
 
+    from outgate.intake.request import Tunnel
     from outgate.mitm.enforce import Call, Way
 
 _REFUSED: Final = b"\x15\x03\x03\x00\x02\x02\x31"
@@ -39,6 +41,7 @@ class Opaque(layer.Layer):
         super().__init__(context)
         self._wire = wire_of(context)
         self._most = most
+        self._greetings = Greetings(_host(self._wire.link.tunnel))
         self._call: Call | None = None
         self._way_out: Layer | None = None
         self._upstream: Upstream | None = None
@@ -83,6 +86,9 @@ class Opaque(layer.Layer):
     # the client's side
 
     def _from_client(self, data: bytes) -> CommandGenerator[None]:
+        if wrong := self._greetings.from_client(data):
+            yield from self._misled(wrong)
+            return
         self._waiting.append(data)
         if self._call is None:
             yield from self._decide()
@@ -90,6 +96,13 @@ class Opaque(layer.Layer):
             yield from self._send()
         else:
             self._wire.link.pipelined += len(data)
+
+    def _misled(self, wrong: str) -> CommandGenerator[None]:
+        """It would lead elsewhere than it was decided for. Nothing of it has left."""
+        self._wire.addon.unnamed(self._wire.link, wrong)
+        if self._call is not None:
+            self._wire.addon.error(self._call, Failure.MALFORMED, wrong)
+        yield from self._close(_REFUSED)
 
     def _decide(self) -> CommandGenerator[None]:
         """Nothing has left, and nothing leaves, before this comes back with an admission."""
@@ -175,6 +188,7 @@ class Opaque(layer.Layer):
                 self._first = data
                 return
             self._begun = True
+        self._greetings.from_upstream(data)
         for chunk in self._admitted().download(data):
             yield commands.SendData(self.context.client, chunk)
         yield from self._hold_to_bound()
@@ -220,6 +234,13 @@ class Opaque(layer.Layer):
             raise BreachError("bytes without a decision")
         _ = call.admitted
         return call
+
+
+def _host(tunnel: Tunnel | None) -> str:
+    """The name in the ClientHello that was read, whether or not it is the tunnel's: that is for the decision."""
+    if tunnel is None or tunnel.sni is None:
+        raise BreachError("TLS without a name")
+    return tunnel.sni.decode("ascii")
 
 
 class _Push(events.Event):
