@@ -69,14 +69,16 @@ _RARELY_READS: Final = _set(
 )
 """Verbs that mean what they say even where the method is one that reads: `GET /unsubscribe`."""
 _PAID: Final = _set("refund payout payment withdrawal donation purchase checkout charge")
-_NO_MONEY: Final = _set("manager provider connector configuration config setting template policy method attachment")
+_HOW_IT_IS_PAID: Final = _set("manager provider connector configuration config setting template policy method attachment")
 _RIGHTS: Final = _set(
     "permission policy policie role acl credential password secret token apikey webhook grant privilege firewall"
 )
 _SET_UP: Final = _set(
     "key hook owner ownership admin member membership collaborator invitation invite entitlement billing config configuration "
-    "setting preference pref mfa sso saml oidc allowlist whitelist"
+    "setting preference pref mfa sso saml oidc allowlist whitelist certificate pair dns nameserver"
 )
+_RECORDS: Final = _set("resource record set")
+"""As the names of a domain are called."""
 _CODE: Final = _set("shell bash command script sql cypher statement")
 _MESSAGES: Final = _set("email mail message comment tweet sms dm invite notification")
 _SENDING: Final = _set("create post add send new put submit write reply respond publish")
@@ -181,9 +183,9 @@ def _told(said: Spoken) -> Access:
 def _by_noun(access: Access, said: Spoken) -> Access:
     """What something is done to says more than `create` or `update`."""
     noun, word = said.noun, said.verb.word if said.verb else ""
-    if said.stems & _PAID and noun not in _NO_MONEY:
-        return Access.PAY
-    if said.stems & _RIGHTS or noun in _SET_UP:
+    if said.stems & _PAID:
+        return Access.ADMIN if noun in _HOW_IT_IS_PAID else Access.PAY
+    if said.stems & _RIGHTS or noun in _SET_UP or said.stems >= _RECORDS:
         return Access.ADMIN
     if noun in _CODE and word in {"send", "submit", "post"}:
         return Access.EXECUTE

@@ -10,6 +10,7 @@ from outgate.actions.action import Access
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PART = re.compile(r"[./:]+")
+_RUN_ON = re.compile(r"(?:delete|remove|purge|terminate|destroy|revoke|wipe)(?!d|r|s\b|al)[a-z]{3}")
 _RUN_TOGETHER = re.compile(r"(batch|bulk)(?=[a-z])|(?<=[a-z])(?=batch\b|bulk\b)")
 
 
@@ -219,6 +220,8 @@ def _unsure(said: tuple[str, ...]) -> Verb | None:
         return _FIRST[first]
     if first in _UNSURE and (len(said) > 1 or first != "log"):
         return _posted(_UNSURE[first], said)
+    if len(said) == 1 and _RUN_ON.match(first):
+        return Verb(Access.DELETE, first, sure=False)
     found = _LAST.get(last) or _UNSURE.get(last) or next((_UNSURE[word] for word in said if word in _UNSURE), None)
     return found if found is None else _posted(found, said)
 

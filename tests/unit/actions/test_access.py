@@ -145,6 +145,9 @@ def test_a_mark_raises_the_tier_and_never_lowers_it(name, marks, judged):
         ("channels.allMembers.add", "T2"),
         ("custombatch", "T2"),
         ("items.batchdelete", "T3"),
+        ("route53.ChangeResourceRecordSets", "T2"),
+        ("ec2.ImportKeyPair", "T2"),
+        ("billing.paymentMethods.create", "T2"),
     ],
 )
 def test_what_is_lost_suspended_or_done_to_many_is_told_by_the_noun(name, tier):
@@ -170,6 +173,8 @@ def test_what_is_lost_suspended_or_done_to_many_is_told_by_the_noun(name, tier):
         ("testIamPermissions", ("read", "T0")),
         ("create_access_token", ("auth", "T2")),
         ("post_data", ("write", "T1")),
+        ("deleteallitems", ("delete", "T2")),
+        ("deleted", ("unknown", "T2")),
         ("chat.postMessage", ("send", "T1")),
         ("compute.securityPolicies.addRule", ("admin", "T2")),
     ],
