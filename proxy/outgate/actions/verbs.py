@@ -10,7 +10,7 @@ from outgate.actions.action import Access
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PART = re.compile(r"[./:]+")
-_RUN_ON = re.compile(r"(?:delete|remove|purge|terminate|destroy|revoke|wipe)(?!d|r|s\b|al)[a-z]{3}")
+_RUN_ON = re.compile(r"(?:delete|remove|purge|terminate|destroy|revoke|wipe)(?!d|r|s\b|al\b)[a-z]{3}")
 _RUN_TOGETHER = re.compile(r"(batch|bulk)(?=[a-z])|(?<=[a-z])(?=batch\b|bulk\b)")
 
 
