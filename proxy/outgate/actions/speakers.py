@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from outgate.actions.protocols import a2a, aws, graphql, grpc, kubernetes, oauth, oci, packages, soap, webdav
+from outgate.actions.protocols import a2a, aws, azure, graphql, grpc, kubernetes, msgraph, oauth, oci, packages, soap, webdav
 from outgate.actions.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ class Speaker:
     identify: Callable[[Request, Service, Catalog], tuple[Action, ...]]
     operations: Callable[[str], tuple[Operation, ...]]
     """Of a service by its name."""
+    plainly: Callable[[Request, Service], Request] = lambda request, _: request
+    """The request as method and path are looked up, where a path can be written in several ways."""
+    overrides: bool = False
+    """Its servers go by the method that a header names (see `overriding.py`), and not by that of the request line."""
     shared: bool = False
     """All hosts that speak it are one service, of its own name: the protocol alone says what is done."""
 
@@ -48,6 +52,19 @@ class Guesser:
     identify: Callable[[Request], tuple[Action, ...]]
     heavy: Callable[[Request], bool] = lambda _: False
     """Whether it takes long to parse, however small it is."""
+
+
+def _never(_request: Request, _service: Service, _catalog: Catalog) -> bool:
+    return False
+
+
+def _nothing(_request: Request, _service: Service, _catalog: Catalog) -> tuple[Action, ...]:
+    """Method and path say it all, as soon as it is known which ones count."""
+    return ()
+
+
+def _none(_service: str) -> tuple[Operation, ...]:
+    return ()
 
 
 class _Grammar(Protocol):
@@ -93,7 +110,17 @@ SPEAKERS: Mapping[str, Speaker] = MappingProxyType(
         speaker.name: speaker
         for speaker in (
             Speaker(name="aws", wants_body=aws.wants_body, identify=aws.identify, operations=aws.operations),
+            Speaker(name="azure", wants_body=azure.wants_body, identify=azure.identify, operations=azure.operations, shared=True),
             Speaker(name="grpc", wants_body=grpc.wants_body, identify=grpc.identify, operations=grpc.operations),
+            Speaker(name="google", wants_body=_never, identify=_nothing, operations=_none, overrides=True),
+            Speaker(
+                name="msgraph",
+                wants_body=_never,
+                identify=_nothing,
+                operations=_none,
+                plainly=msgraph.plainly,
+                overrides=True,
+            ),
             Speaker(name="soap", wants_body=soap.wants_body, identify=soap.identify, operations=soap.operations),
             *(_speaker(name, grammar) for name, grammar in _GRAMMARS.items()),
         )
@@ -104,6 +131,7 @@ SPEAKERS: Mapping[str, Speaker] = MappingProxyType(
 GUESSERS: tuple[Guesser, ...] = (
     Guesser(name="grpc", may_be=grpc.speaks, wants_body=lambda _: False, identify=lambda request: grpc.identify(request, None)),
     Guesser(name="soap", may_be=soap.speaks, wants_body=soap.speaks, identify=lambda request: soap.identify(request, None)),
+    Guesser(name="azure", may_be=azure.may_be, wants_body=lambda _: False, identify=azure.guess),
     *(_guesser(name, grammar) for name, grammar in _GRAMMARS.items()),
     Guesser(name="graphql", may_be=graphql.may_be, wants_body=graphql.wants_body, identify=graphql.guess, heavy=graphql.heavy),
 )

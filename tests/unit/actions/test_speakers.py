@@ -62,7 +62,3 @@ def test_a_body_is_wanted_of_a_guess_only_where_it_says_what_is_done():
     assert wants_body(asked("POST https://x.test/oauth/token", form="grant_type=password"), EMPTY)
     assert not wants_body(asked("PATCH https://x.test/v2/a/blobs/uploads/7"), EMPTY)
     assert not wants_body(asked("PUT https://x.test/api/v1/crates/new"), EMPTY)
-
-
-def test_every_guess_is_of_a_protocol_that_can_be_declared():
-    assert {guesser.name for guesser in GUESSERS} <= {*SPEAKERS}
