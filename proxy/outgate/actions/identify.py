@@ -12,8 +12,10 @@ from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, Unclear, read_param
 from outgate.actions.catalog import GENERIC
 from outgate.actions.languages import LANGUAGES, Envelope
+from outgate.actions.overriding import overridden
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols import git, grpc, jsonrpc, llm
+from outgate.actions.protocols.mcp_servers import server_at
 from outgate.actions.router import is_kept
 from outgate.actions.service import WEBSOCKET, fallback
 from outgate.actions.speakers import GUESSERS, SPEAKERS, unreadable
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from outgate.intake.request import Request
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OVERRIDDEN = "a header asks for another method, and without it this would be worse"
 _LENIENT = "a server that is lenient about paths would take it for this"
 _TELLING = re.compile(
     r"(?i:delete|remove|destroy|purge|drop|terminate|revoke|kill|exec|execute|eval|shutdown|reboot)(?:[A-Z_-].*)?"
@@ -55,13 +58,32 @@ def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
 
 
 def _identify(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Action, ...]:
+    meant = overridden(request)
+    sent = _as_sent(request, catalog, inside=inside)
+    if meant is None:
+        return sent
+    actions = _as_sent(meant, catalog, inside=inside)
+    if not _overrides(request, catalog):
+        return (*actions, *sent)
+    floor = max((action.tier for action in sent if action.mapped), default=Tier.T0)
+    return tuple(replace(action, tier=floor, why=_OVERRIDDEN) if action.tier < floor else action for action in actions)
+
+
+def _overrides(request: Request, catalog: Catalog) -> bool:
+    known = catalog.at(request.authority).main
+    speaker = None if known is None else SPEAKERS.get(known.speaks)
+    return speaker is not None and speaker.overrides
+
+
+def _as_sent(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Action, ...]:
     known = catalog.at(request.authority)
     if request.opaque:
         return (_tunnel(request, known.main),)
     if (known.main is None or known.git is not None) and git.speaks(request):
         return git.identify(request, declared=known.git is not None)
     if known.mcp is not None or (known.main is None and jsonrpc.may_be_jsonrpc(request)):
-        called = jsonrpc.identify(request, declared=known.mcp is not None)
+        tools = server_at(known.mcp, request.authority)
+        called = jsonrpc.identify(request, declared=known.mcp is not None, known=tools)
         if called:
             return called
     if known.main is None:
@@ -72,8 +94,9 @@ def _identify(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Acti
         spoken = grpc.identify(request, known.main)
     if spoken:
         return spoken
-    arguments = Arguments(request, json=known.main.json)
-    return _rest(_Asked(request, known.main, known.captures, arguments, catalog, inside))
+    plain = request if speaker is None else speaker.plainly(request, known.main)
+    arguments = Arguments(plain, json=known.main.json)
+    return _rest(_Asked(plain, known.main, known.captures, arguments, catalog, inside))
 
 
 def _guessed_protocol(request: Request) -> tuple[Action, ...]:
@@ -85,8 +108,8 @@ def _guessed_protocol(request: Request) -> tuple[Action, ...]:
 
 def wants_body(request: Request, catalog: Catalog) -> bool:
     """Whether `identify` must see the body to say what the request does."""
-    if request.opaque:
-        return False
+    if request.opaque or overridden(request) is not None:
+        return not request.opaque
     known = catalog.at(request.authority)
     if (known.main is None or known.git is not None) and git.speaks(request):
         return git.wants_body(request)
@@ -121,8 +144,10 @@ def _method(request: Request) -> str:
     return WEBSOCKET if request.websocket else request.method
 
 
-def _routes(request: Request, service: Service) -> tuple[Found[Route] | None, ...]:
+def _routes(sent: Request, service: Service) -> tuple[Found[Route] | None, ...]:
     """What the path leads to, and what it would for a lenient server, where that is something else."""
+    speaker = SPEAKERS.get(service.speaks)
+    request = sent if speaker is None else speaker.plainly(sent, service)
     found = _find(service, request, request.path)
     lenient = plainest(request.path)
     if lenient == request.path:

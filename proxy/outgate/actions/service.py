@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from outgate.actions.mined import Fact, Mined, Part
     from outgate.actions.operation import Param
+    from outgate.actions.protocols.mcp_servers import Server
     from outgate.actions.router import Router
     from outgate.actions.vocabulary import Kind
 
@@ -63,6 +64,8 @@ class Service:
     resources: tuple[Template, ...] = ()
     """For operations without one of their own: the first that can be filled."""
     instances: tuple[Template, ...] = ()
+    servers: tuple[Server, ...] = field(default=(), repr=False)
+    """Of MCP alone: what is said of the tools of some of its hosts."""
     at_hand: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     """Routes made of what was mined, once each: see `routes.py`. Protocols keep here what they made of it, too."""
 

@@ -16,6 +16,7 @@ from outgate.actions.protocols import git, jsonrpc, llm
 from outgate.actions.router import HostRouter, Router, host_variables, is_kept, variables
 from outgate.actions.service import CREDENTIALS, METHODS, WEBSOCKET, Auth, Service, fallback
 from outgate.actions.speakers import SPEAKERS
+from outgate.actions.tool_entries import server_of
 from outgate.actions.vocabulary import VOCABULARY
 from outgate.actions.written import KINDS, PLACES, param_of, source_of
 from outgate.errors import ConfigError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from outgate.actions.mined import Mined
     from outgate.actions.operation import Template
+    from outgate.actions.protocols.mcp_servers import Server
     from outgate.document import Document
     from outgate.errors import Problem
 
@@ -44,7 +46,7 @@ _ALL_METHODS = (*METHODS, WEBSOCKET)
 
 TOP_KEYS = {
     *("outgate", "service", "adds-to", "title", "docs", "speaks", "hosts", "auth", "bodies"),
-    *("resources", "instances", "otherwise", "operations", "examples"),
+    *("resources", "instances", "otherwise", "operations", "examples", "tools", "trusted"),
 }
 OPERATION_KEYS = {"on", "access", "tier", "why", "resource", "instance", "params", "worse", "egress", "reads"}
 _EXAMPLE_KEYS = {"request", "headers", "json", "form", "text", "is", "resource", "instance", "access", "tier", "params"}
@@ -68,6 +70,7 @@ class _Draft:
     egress: bool = False
     told: set[str] = field(default_factory=set)
     mined: Mined = NOTHING
+    servers: list[Server] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -152,9 +155,20 @@ def _fill(root: Entry, whole: _Whole) -> None:
     for method, at in root.get("otherwise").items(_ALL_METHODS):
         draft.otherwise[method] = _operation(method, at, draft.name, ())
     _operations(root.get("operations"), draft, whole)
+    _servers(root, draft)
     for example in root.get("examples").each():
         for _ in example.items(_EXAMPLE_KEYS):
             pass
+
+
+def _servers(root: Entry, draft: _Draft) -> None:
+    """Tools are those of the hosts in the same file."""
+    said = [root.get(name) for name in ("tools", "trusted") if root.get(name).value is not None]
+    if said and draft.speaks != "mcp":
+        said[0].say("'tools' and 'trusted' are of MCP servers: `adds-to: mcp`, and their hosts", key=True)
+    elif said:
+        hosts = [host.value for host in root.get("hosts").each() if isinstance(host.value, str)]
+        draft.servers.append(server_of(root, tuple(hosts)))
 
 
 def _auth(at: Entry) -> Auth:
@@ -415,6 +429,7 @@ def _service(draft: _Draft) -> Service:
         listed=frozenset(draft.otherwise),
         mined=draft.mined,
         overrides=draft.overrides,
+        servers=tuple(draft.servers),
         resources=tuple(tuple(_HOLE.split(template)) for template in draft.resources),
         instances=tuple(tuple(_HOLE.split(template)) for template in draft.instances),
     )

@@ -1,7 +1,9 @@
 import pytest
 
 from outgate.actions.action import Access, Tier
-from outgate.actions.protocols.mcp_servers import Server, Tool, judge_tool
+from outgate.actions.protocols.mcp_servers import Server, Tool, judge_tool, server_at
+from outgate.actions.router import Router
+from outgate.actions.service import Auth, Service
 
 
 def judged(name, tool=None, *, trusted=False):
@@ -50,3 +52,15 @@ def test_the_operator_has_the_last_word():
 
 def test_a_tool_that_nobody_named_is_judged_by_its_name_at_a_trusted_server_too():
     assert judge_tool("drop_table", Server(hosts=(), trusted=True))[0] is Access.DELETE
+
+
+def test_what_is_said_is_said_of_the_hosts_of_its_file():
+    ours, theirs = Server(hosts=("*.acme.test", "tools.test:8443")), Server(hosts=("b.test",), trusted=True)
+    mcp = Service(
+        name="mcp", speaks="mcp", hosts=(), operations=(), auth=Auth(), routes=Router(), otherwise={}, servers=(ours, theirs)
+    )
+    assert server_at(mcp, "a.acme.test") is ours
+    assert server_at(mcp, "tools.test:8443") is ours
+    assert server_at(mcp, "b.test") is theirs
+    assert server_at(mcp, "tools.test") is None
+    assert server_at(None, "b.test") is None

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.access import judge
 from outgate.actions.action import Access, Tier
+from outgate.actions.router import HostRouter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from outgate.actions.service import Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,23 @@ class Server:
     hosts: tuple[str, ...]
     tools: Mapping[str, Tool] = field(default_factory=lambda: MappingProxyType({}))
     trusted: bool = False
+
+
+_AT_HAND = "mcp.servers"
+
+
+def server_at(service: Service | None, authority: str) -> Server | None:
+    """Give what is said of a host's tools, if anything is."""
+    if service is None or not service.servers:
+        return None
+    router: HostRouter[Server] | None = service.at_hand.get(_AT_HAND)
+    if router is None:
+        router = service.at_hand[_AT_HAND] = HostRouter()
+        for server in service.servers:
+            for host in server.hosts:
+                router.add(host, server)
+    found = router.find(authority)
+    return None if found is None else found.value
 
 
 type Judged = tuple[Access, Tier, str, tuple[str, ...]]
