@@ -3,7 +3,7 @@ from outgate.actions.protocols.graphql_document import Doubtful, Variable
 
 
 def test_variables_are_put_in_and_what_is_said_twice_is_nothing():
-    assert said({"a": Variable("i")}, {"i": "7"}, {}) == {"a": "7"}
+    assert said({"a": Variable("i")}, {"i": "7"}, {"i": None}) == {"a": "7"}
     assert said({"a": "1", "b": Doubtful()}, {}, {}) is None
 
 

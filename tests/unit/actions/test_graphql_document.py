@@ -81,8 +81,9 @@ def test_arguments_and_defaults_are_kept_as_said():
 
 def test_variables_go_where_they_are_named_and_defaults_where_they_are_not():
     given = {"a": Variable("i"), "b": (Variable("j"),)}
-    assert resolved(given, {"i": {"k": 1}}, {"j": ("d",)}) == {"a": {"k": 1}, "b": [["d"]]}
-    assert resolved(given, {}, {}) == {"a": None, "b": [None]}
+    assert resolved(given, {"i": {"k": 1}}, {"i": None, "j": ("d",)}) == {"a": {"k": 1}, "b": [["d"]]}
+    assert resolved(given, {}, {"i": None, "j": None}) == {"a": None, "b": [None]}
+    assert resolved(given, {"i": "1"}, {"j": None}) == Doubtful()
     assert resolved({"a": {"b": Doubtful()}}, {}, {}) == Doubtful()
     assert resolved((Doubtful(),), {}, {}) == Doubtful()
     assert resolved(Variable("i"), {}, {"i": Variable("i")}) == Doubtful()

@@ -217,10 +217,12 @@ _DIGITS = 20
 
 
 def resolved(value: Given, variables: Mapping[str, JsonValue], defaults: Mapping[str, Given]) -> JsonValue | Doubtful:
-    """Put variables in. Doubtful where anything in it is."""
+    """Put variables in. Doubtful where anything in it is, or a variable is used that the operation does not declare."""
     match value:
         case Variable(name):
-            return variables[name] if name in variables else resolved(_constant(defaults.get(name)), {}, {})
+            if name not in defaults:
+                return Doubtful()
+            return variables[name] if name in variables else resolved(_constant(defaults[name]), {}, {})
         case tuple():
             items = [resolved(item, variables, defaults) for item in value]
             return (
