@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from children import readers
 
 from outgate.intake.agents import Agent
 from outgate.mitm import keeping
@@ -236,7 +237,7 @@ async def test_a_reader_that_is_killed_refuses_that_request_alone(make, pool):
     async with await gateway.https() as client:
         await client.request("POST", "/up", "api.test", text(2 * MIB))
         assert (await client.answer()).status == 200
-        (pid,) = pool.pids
+        (pid,) = readers()
         os.kill(pid, 19)
         await client.request("POST", "/up", "api.test", text(2 * MIB))
         await until(lambda: pool._running)
@@ -254,7 +255,7 @@ async def test_others_are_answered_while_a_large_one_is_read(make, pool):
     await gateway.upstream()
     door = await gateway.listen(Agent(id="other"))
     await pool.data("warm", text(MIB))
-    (pid,) = pool.pids
+    (pid,) = readers()
     async with await gateway.https() as greedy:
         os.kill(pid, 19)
         await greedy.request("POST", "/up", "api.test", text(3 * MIB))
@@ -427,7 +428,7 @@ async def test_a_large_answer_is_read_elsewhere_and_given_byte_for_byte(make, po
     answer = await ask(gateway, "/bad", h2=h2)
     assert answer.status == 403
     assert b"No secrets come back" in answer.body
-    assert pool.pids
+    assert readers()
     await until(lambda: len(gateway.outcomes()) == 2 and kept_nothing(gateway))
     assert [outcome["result"] for outcome in gateway.outcomes()] == ["executed", "withheld"]
 

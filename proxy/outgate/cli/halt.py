@@ -46,7 +46,23 @@ def halt(  # noqa: PLR0913  # one parameter an option
     from outgate.settings import state_folder
 
     scope, what = asked(name, team, service, everything=everything, why=why)
-    show(switching.halt(state or state_folder(os.environ), scope, what, why), as_json=as_json)
+    thrown = switching.halt(state or state_folder(os.environ), scope, what, why)
+    if scope is Scope.SERVICE and (doubt := _doubt(what)):  # after it holds: nothing delays a halt, and nothing prevents it
+        for line in wrapped(doubt, "outgate: "):
+            typer.echo(line, err=True)
+    show(thrown, as_json=as_json)
+
+
+def _doubt(service: str) -> str:
+    """What speaks against the name. One that nobody listed may be right all the same: a catalog that is to come has it."""
+    from outgate.cli.policy import catalog_of
+    from outgate.policy.shapes import meant
+
+    try:
+        known = catalog_of(None).services()
+    except ConfigError as error:
+        return f"nobody could look whether there is a service '{clean(service)}': {clean(str(error).splitlines()[0])}"
+    return "" if service in known else f"the catalog has no service '{clean(service)}'{meant(service, known)}"
 
 
 def asked(name: str | None, team: str | None, service: str | None, *, everything: bool, why: str) -> tuple[Scope, str]:

@@ -65,11 +65,6 @@ class Pool:
         self._closed = False
         self._loading: asyncio.Future[None] | None = None
 
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """The processes that wait for something to do."""
-        return tuple(worker.pid for worker in self._idle)
-
     async def actions(self, agent: str, request: Request, catalog: Catalog, *, data: bool) -> tuple[Action, ...]:
         if is_small(request.body, request.headers):
             if not heavy(request, catalog):

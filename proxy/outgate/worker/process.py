@@ -56,10 +56,6 @@ class Worker:
         return cls(process, ours)
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
     def alive(self) -> bool:
         """Whether it is there, as far as anybody knows."""
         return self._process.returncode is None

@@ -66,6 +66,33 @@ def test_a_name_that_no_gate_knows_is_said(state):
 
 
 @pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ("strpe", "the catalog has no service 'strpe', did you mean 'stripe'?"),
+        ("our-own-billing", "the catalog has no service 'our-own-billing'"),
+        ("stripe", ""),
+        ("http", ""),
+    ],
+)
+def test_a_service_that_the_catalog_does_not_have_is_halted_and_doubted(state, monkeypatch, tmp_path, service, said):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    result = typed(state, "--service", service)
+    assert result.stdout.startswith(f"service {service}: halted\n")
+    assert result.stderr == (f"outgate: {said}\n" if said else "")
+    assert result.exit_code == 0
+
+
+def test_a_catalog_that_can_not_be_read_is_no_reason_not_to_halt(state, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "outgate").mkdir()
+    (tmp_path / "outgate/config.yaml").write_text("outgate: settings/v1alpha\nservices: nowhere\n")
+    result = typed(state, "--service", "stripe")
+    assert "nobody could look whether there is a service 'stripe'" in " ".join(result.stderr.split())
+    assert result.exit_code == 0
+    assert SwitchFile.open(state).halts.halts
+
+
+@pytest.mark.parametrize(
     ("words", "wrong"),
     [
         ([], "name one"),

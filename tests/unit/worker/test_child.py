@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from asked import asked
+from children import readers
 from gated import CATALOG
 
 from outgate.intake.request import SpooledBody, WholeBody
@@ -21,17 +22,17 @@ LARGE = b"x" * (SMALL + 1)
 async def started():
     pool = Pool(processes=1)
     await pool.data("coder", LARGE)
-    return pool, Path(f"/proc/{pool.pids[0]}")
+    (pid,) = readers()
+    return pool, Path(f"/proc/{pid}")
 
 
 async def test_it_has_no_environment_no_folder_and_no_file_of_the_gate():
     with Path("/dev/null").open() as ours:
         os.set_inheritable(ours.fileno(), True)
-        pool, _ = await started()
+        pool, at = await started()
         try:
-            (worker,) = pool._idle
             said = subprocess.run(
-                [sys.executable, "-c", _LOOK, str(worker.pid)], capture_output=True, text=True, check=True, timeout=20
+                [sys.executable, "-c", _LOOK, at.name], capture_output=True, text=True, check=True, timeout=20
             ).stdout
         finally:
             await pool.close()
@@ -64,8 +65,9 @@ async def test_it_is_bounded_and_its_memory_is_hidden():
 
 def test_it_ends_with_the_gate_even_when_that_is_killed(tmp_path):
     gate = subprocess.Popen([sys.executable, "-c", _GATE], stdout=subprocess.PIPE, text=True)
-    worker = int(gate.stdout.readline())
-    assert Path(f"/proc/{worker}").exists()
+    assert gate.stdout.readline() == "reads\n"
+    (worker,) = readers(gate.pid)
+    os.kill(worker, signal.SIGSTOP)
     gate.send_signal(signal.SIGKILL)
     gate.wait()
     gate.stdout.close()
@@ -73,14 +75,13 @@ def test_it_ends_with_the_gate_even_when_that_is_killed(tmp_path):
 
 
 _GATE = """
-import asyncio, os, signal
+import asyncio
 from outgate.worker.pool import Pool
 
 async def main():
     pool = Pool(processes=1)
     await pool.data("coder", b"x" * 100_000)
-    os.kill(pool.pids[0], signal.SIGSTOP)
-    print(pool.pids[0], flush=True)
+    print("reads", flush=True)
     await asyncio.Event().wait()
 
 asyncio.run(main())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from asked import asked, with_body
+from children import readers
 from gated import CATALOG
 
 from outgate.actions.protocols.graphql import HEAVY, is_loaded
@@ -55,14 +56,14 @@ async def test_what_is_small_is_read_without_a_process_and_without_a_turn(pool):
     with pytest.raises(StopIteration) as found:
         steps.send(None)
     assert found.value.value == examine(request, CATALOG, data=True)
-    assert not pool.pids
+    assert not readers()
 
 
 async def test_sql_is_read_elsewhere_however_short_it_is(pool):
     request = asked("POST https://ep-a-1.eu-central-1.aws.neon.tech/sql", json={"query": "delete from users"})
     (action,) = await pool.actions("coder", request, CATALOG, data=False)
     assert (action.name, action.params["tables"]) == ("neon.sql.delete", ("users",))
-    assert len(pool.pids) == 1
+    assert len(readers()) == 1
 
 
 async def test_a_short_graphql_document_is_read_at_once_when_its_parser_is_there(pool):
@@ -78,14 +79,14 @@ async def test_a_short_graphql_document_is_read_at_once_when_its_parser_is_there
     assert pool._count == before
     long = asked("POST https://api.linear.app/graphql", json={"query": "{ viewer { id } }" + " " * HEAVY})
     assert [action.name for action in await pool.actions("coder", long, CATALOG, data=False)] == ["linear.graphql.query.viewer"]
-    assert len(pool.pids) == 1
+    assert len(readers()) == 1
 
 
 async def test_what_is_large_is_read_elsewhere_and_the_same_is_found(pool):
     request = chat(LARGE + b" " + SECRET)
     assert await pool.actions("coder", request, CATALOG, data=True) == examine(request, CATALOG, data=True)
     assert "secret" in (await pool.actions("coder", request, CATALOG, data=True))[0].data
-    (pid,) = pool.pids
+    (pid,) = readers()
     assert pid != os.getpid()
 
 
@@ -112,7 +113,7 @@ async def test_one_that_is_gone_is_refused(pool):
 
 async def test_a_process_that_is_killed_in_the_middle_refuses_one_and_is_replaced(pool):
     await pool.actions("coder", chat(), CATALOG, data=True)
-    (pid,) = pool.pids
+    (pid,) = readers()
     os.kill(pid, signal.SIGSTOP)
     waits = asyncio.ensure_future(pool.actions("coder", chat(), CATALOG, data=True))
     await asyncio.sleep(0)
@@ -121,12 +122,12 @@ async def test_a_process_that_is_killed_in_the_middle_refuses_one_and_is_replace
     with pytest.raises(UnavailableError, match="ended in the middle"):
         await waits
     assert await pool.actions("coder", chat(), CATALOG, data=True)
-    assert pid not in pool.pids
+    assert pid not in readers()
 
 
 async def test_one_that_died_while_it_had_nothing_to_do_refuses_nothing(pool):
     await pool.actions("coder", chat(), CATALOG, data=True)
-    (pid,) = pool.pids
+    (pid,) = readers()
     os.kill(pid, signal.SIGKILL)
     await asyncio.to_thread(_until_gone, pid)
     await asyncio.sleep(0.05)  # until the loop heard of it
@@ -137,7 +138,7 @@ async def test_one_that_takes_too_long_is_ended():
     pool = Pool(within=timedelta(seconds=1))
     try:
         await pool.data("coder", LARGE)
-        (pid,) = pool.pids
+        (pid,) = readers()
         os.kill(pid, signal.SIGSTOP)
         with pytest.raises(UnavailableError, match="within 1 seconds"):
             await pool.data("coder", LARGE)
@@ -147,8 +148,9 @@ async def test_one_that_takes_too_long_is_ended():
 
 
 async def test_an_agent_s_bodies_wait_for_each_other_and_not_others_for_them(pool):
-    await asyncio.gather(pool.data("a", LARGE), pool.data("b", LARGE))
-    os.kill(pool.pids[-1], signal.SIGSTOP)  # what greedy sends takes for ever
+    await pool.data("greedy", LARGE)
+    (pid,) = readers()
+    os.kill(pid, signal.SIGSTOP)  # what greedy sends takes for ever: it has the one that there is, and modest another
     waits = [asyncio.ensure_future(pool.data("greedy", LARGE)) for _ in range(6)]
     await asyncio.sleep(0)
     for _ in range(3):
@@ -196,7 +198,7 @@ async def test_who_does_not_wait_any_more_costs_no_turn(pool, tmp_path):
 async def test_when_it_closes_what_waits_is_refused_and_nothing_is_left():
     pool = Pool()
     await pool.data("coder", LARGE)
-    pids = pool.pids
+    pids = readers()
     waits = [asyncio.ensure_future(pool.data("coder", LARGE)) for _ in range(3)]
     await asyncio.sleep(0)
     await pool.close()
