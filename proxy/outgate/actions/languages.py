@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from outgate.actions.protocols import graphql, sql
+from outgate.actions.protocols import batch, graphql, postgrest, sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from outgate.actions.operation import Operation, Told
     from outgate.actions.service import Service
     from outgate.intake.request import Request
+
+
+_NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Language:
     """What a service may be told in it, by the service's name."""
     options: frozenset[str] = frozenset()
     """What `reads:` may say beside the language and where it stands."""
-    heavy: int = 0
+    heavy: int = _NEVER
     """Bytes of a query and a body from which on they are read in a process of its own, however quick the machine."""
     is_loaded: Callable[[], bool] = lambda: True
     """Whether what it is parsed with is there. As long as it is not, all is heavy: importing takes longer than any parsing."""
@@ -60,7 +63,10 @@ LANGUAGES: Mapping[str, Language] = MappingProxyType(
                 is_loaded=graphql.is_loaded,
                 preload=graphql.preload,
             ),
-            Language(name="sql", read=sql.read, operations=sql.operations, options=sql.OPTIONS),
+            Language(name="postgrest", read=postgrest.read, operations=postgrest.operations),
+            Language(name="sql", read=sql.read, operations=sql.operations, options=sql.OPTIONS, heavy=0),
+            Language(name="batch-multipart", read=batch.read_multipart, operations=lambda _: ()),
+            Language(name="batch-json", read=batch.read_json, operations=lambda _: (), options=frozenset({"below"})),
         )
     }
 )

@@ -54,7 +54,12 @@ _ONCE = frozenset(
         *("sec-websocket-key", "sec-websocket-version", "proxy-authorization"),
     }
 )
-_OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
+OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
+"""Headers that ask for another method than the request line."""
+_HONOURED_BELOW = ".googleapis.com"
+_HONOURED_AT = frozenset({"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us"})
+"""Where clients of the vendor's own send such a header: a POST whose URL was too long for a GET, or that stands for PATCH."""
+_HONOURED = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 _NEVER_NOMINATED = _ONCE - {"upgrade", "transfer-encoding", "expect", "proxy-authorization"}
 """End-to-end: a Connection header that names one asks that what was decided is not what is sent."""
 
@@ -123,7 +128,7 @@ def _read(raw: RawRequest) -> Request:
     once = _once(lines, http2=version == "HTTP/2.0")
     scheme = _scheme(raw)
     host, port = _destination(raw, scheme, once.get("host"))
-    _refuse_override(once, method)
+    _refuse_override(once, method, host)
     body = _framing(once, version)
     websocket = _websocket(once, method, lines, version)
     return Request(
@@ -269,8 +274,11 @@ def _refuse_other_host(tunnel: Tunnel, destination: tuple[str, int]) -> None:
         raise _UnreadableError("The request is for another host or port than its connection.", 421)
 
 
-def _refuse_override(once: Mapping[str, str], method: str) -> None:
-    if any(once.get(name, method) != method for name in _OVERRIDES):
+def _refuse_override(once: Mapping[str, str], method: str, host: str) -> None:
+    """Where it is honoured, both methods count: see `actions.overriding`. Anywhere else nobody knows which one does."""
+    asked = {once[name] for name in OVERRIDES if name in once} - {method}
+    honoured = host in _HONOURED_AT or host.endswith(_HONOURED_BELOW)
+    if asked and (method != "POST" or len(asked) > 1 or not asked <= _HONOURED or not honoured):
         raise _UnreadableError("A header asks for another method than the request line: send the method that you mean.")
 
 
