@@ -69,7 +69,8 @@ class Action:
     `operation` is the vendor's own name where there is one. `resource` is what it is done to, for people and for `match`;
     `instance` whose that is: `bucket:logs`, `organisation:acme`, `account:123456789012`; empty where the request does not say.
     `data` are the classes of data that go out with it. `count` is how many times it is done (aliases, keys, rows asked).
-    `why` says in a word or a sentence what the tier comes from; `evidence` names the table or rule that mapped it.
+    `exact`: its path has one reading, as whoever serves it takes every byte of it as it is sent. `why` says in a word or a
+    sentence what the tier comes from; `evidence` names the table or rule that mapped it.
     """
 
     service: str
@@ -82,6 +83,7 @@ class Action:
     data: frozenset[str] = frozenset()
     count: int = 1
     confidence: Confidence = Confidence.UNKNOWN
+    exact: bool = False
     why: str = ""
     evidence: tuple[str, ...] = ()
 

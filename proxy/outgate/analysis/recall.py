@@ -197,6 +197,7 @@ def _known(said: Mapping[str, Json], lacking: set[str], *, old: bool) -> Known:
         data=frozenset(map(_text, _list(said["data"]))),
         count=_int(said["count"]),
         confidence=Confidence(_text(said["confidence"])),
+        exact=said.get("exact") is True,
     )
     more = old or bool(said.get("paramsLeftOut"))
     also = {"action.resource"} if _altered(resource) else set()

@@ -12,6 +12,7 @@ from outgate.policy.facts import Needs
 from outgate.policy.limits import Hold
 from outgate.policy.matching import MATCH, NO_MATCH, Erred
 from outgate.policy.meter import Take, charges, spoken, take
+from outgate.policy.names import ESTATE_NAMES
 from outgate.policy.rule import OTHERWISE
 from outgate.policy.tell import AMBIGUOUS_TELL, default_tell, withheld_tell
 
@@ -41,6 +42,7 @@ def needs(policy: Policy) -> Needs:
     return Needs(
         agent_since="agent.age" in reads,
         data="data" in reads or bool(by_data),
+        estate=not reads.isdisjoint(ESTATE_NAMES),
         permits_by_data=any(not rule.effect.restricts for rule in by_data),
     )
 
@@ -213,7 +215,7 @@ def _verdict(policy: Policy, action: Action, facts: Facts, number: int, takes: l
     found = policy.index.candidates(action)
     matches = [match for one in found if (match := _match(one, at, number, takes)) is not None]
     matches.sort(key=_rule_of)
-    matches, error = _permitted(matches, facts)
+    matches, error = _permitted(matches, action, facts)
     allowed = max((match.mode for match in matches if match.effect is Effect.ALLOW), default=Mode.DISABLED)
     enforced, observed = policy.base(action, observe=facts.agent.observe)
     enforced = Effect.ALLOW if allowed is Mode.ENFORCE else enforced
@@ -226,9 +228,9 @@ def _verdict(policy: Policy, action: Action, facts: Facts, number: int, takes: l
     return _reckoned(action, tuple(matches))
 
 
-def _permitted(matches: list[Match], facts: Facts) -> tuple[list[Match], str]:
+def _permitted(matches: list[Match], action: Action, facts: Facts) -> tuple[list[Match], str]:
     """A path that servers read in several ways satisfies no permission: nobody knows which of them was meant by it."""
-    if not any(match.effect is Effect.ALLOW for match in matches) or not is_ambiguous(facts.request.path):
+    if action.exact or not any(match.effect is Effect.ALLOW for match in matches) or not is_ambiguous(facts.request.path):
         return matches, ""
     return [match for match in matches if match.effect is not Effect.ALLOW], AMBIGUOUS
 

@@ -302,8 +302,9 @@ def _actions(verdicts: tuple[Verdict, ...], request: Request | Unreadable) -> li
 
 def _action(verdict: Verdict) -> dict[str, Json]:
     action = verdict.action
-    instance: dict[str, Json] = {"instance": text(action.instance, 160)} if action.instance else {}
-    return instance | {
+    more: dict[str, Json] = {"instance": text(action.instance, 160)} if action.instance else {}
+    more |= {"exact": True} if action.exact else {}
+    return more | {
         "name": text(action.name, 96),
         "resource": text(action.resource, 160),
         "access": action.access.value,

@@ -78,6 +78,11 @@ def test_what_was_cut_masked_or_never_known_is_unknown(said, lost):
     assert recall(recorded(action(), **said)).actions[0].lacks(lost)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_that_its_path_has_one_reading_is_kept(exact):
+    assert recall(recorded(action(exact=exact))).actions[0].action.exact is exact
+
+
 def test_a_resource_that_was_masked_is_unknown():
     assert recall(recorded(action(resource="x" * 400))).actions[0].lacks("action.resource")
 

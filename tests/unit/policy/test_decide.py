@@ -3,7 +3,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from policies import CATALOG, action, facts, policy, pounds, written
+from policies import CATALOG, GET, action, facts, policy, pounds, written
 
 from outgate.actions.action import Access, Confidence, Tier
 from outgate.intake.bodies import DECODED_LIMIT, WHOLE_LIMIT
@@ -51,6 +51,13 @@ def test_the_strictest_of_the_matching_rules_wins():
 
 def test_an_allow_rule_lifts_what_holds_otherwise():
     assert answer("- {id: a, match: {service: payments}, effect: allow}", action("payments.create_payment")) is Effect.ALLOW
+
+
+def test_a_path_that_is_taken_as_it_is_sent_has_one_reading_however_odd_it_is():
+    odd = facts(request=replace(GET, path="/contacts//7"))
+    rules = "- {id: a, match: {service: payments}, effect: allow}"
+    assert answer(rules, action("payments.create_payment", exact=True), at=odd) is Effect.ALLOW
+    assert answer(rules, action("payments.create_payment"), at=odd) is not Effect.ALLOW
 
 
 def test_an_allow_rule_never_lifts_another_rule():

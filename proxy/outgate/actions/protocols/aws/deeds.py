@@ -102,6 +102,7 @@ def _action(route: Route, found: Found, asked: Asked, said: dict[str, Param], un
         params=said,
         count=_count(said),
         confidence=Confidence.CATALOG,
+        exact=found.part.name == s3.PART,
         why=why,
         evidence=(*operation.evidence, found.how, *also, asked.signed.how),
     )
@@ -173,6 +174,7 @@ def _copied(source: tuple[str, str], found: Found, asked: Asked) -> Action:
         tier=operation.tier,
         params={"bucket": bucket, "key": key},
         confidence=Confidence.CATALOG,
+        exact=True,
         why="It is copied from there.",
         evidence=(*operation.evidence, "x-amz-copy-source"),
     )
