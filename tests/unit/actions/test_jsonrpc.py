@@ -185,3 +185,9 @@ def test_what_is_said_of_a_servers_tools_counts():
         "only looks",
         ("mcp", "services/mcp"),
     )
+
+
+def test_a_task_is_asked_for_in_mcp_where_that_is_declared_and_in_a2a_elsewhere():
+    assert said(one(DECLARED, call("tasks/get", {"taskId": "7"}))) == ("mcp.tasks/get", "read", "T0", True)
+    assert one(UNKNOWN, call("tasks/get", {"id": "7"})).name == "a2a.tasks/get"
+    assert one(UNKNOWN, call("tasks/get", {"taskId": "7"}), headers=TAKES_BOTH).name == "mcp.tasks/get"

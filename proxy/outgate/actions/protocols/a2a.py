@@ -115,6 +115,8 @@ def identify(request: Request, *, declared: bool) -> tuple[Action, ...]:
 
 
 def _by_path(request: Request) -> tuple[str, str] | None:
+    if len(request.path) > _LONGEST:
+        return None
     path = plainest(request.path)
     for name, method, pattern in _PATHS:
         if method == request.method and (found := pattern.fullmatch(path)):

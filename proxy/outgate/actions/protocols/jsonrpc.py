@@ -54,8 +54,13 @@ _KNOWN: Mapping[str, Operation] = {
         _operation("logging/setLevel", Access.READ, Tier.T0, "asks for more or fewer messages"),
         *(
             _operation(f"notifications/{name}", Access.SEND, Tier.T0, "tells the server about this client")
-            for name in ("initialized", "cancelled", "progress", "roots/list_changed")
+            for name in ("initialized", "cancelled", "progress", "roots/list_changed", "tasks/status")
         ),
+        _operation("tasks/get", Access.READ, Tier.T0, "asks how a task goes"),
+        _operation("tasks/result", Access.READ, Tier.T0, "asks what came of a task"),
+        _operation("tasks/list", Access.LIST, Tier.T0, "lists tasks"),
+        _operation("tasks/cancel", Access.WRITE, Tier.T1, "a task is stopped"),
+        _operation("server/discover", Access.READ, Tier.T0, "asks what the server can do"),
         _operation("resources/read", Access.READ, Tier.T0, "reads a resource", {"uri": "string"}),
         _operation("answer", Access.SEND, Tier.T1, "answers what the server asked"),
         _operation("listen", Access.READ, Tier.T0, "listens for messages"),
@@ -68,6 +73,8 @@ _NAMED: Mapping[str, str] = {"tools/call": "name", "resources/read": "uri", "pro
 
 _OURS = frozenset({"answer", "listen", "close", "unreadable"})
 """Names that no method has."""
+_OF_OTHERS = frozenset({"tasks/get", "tasks/list", "tasks/cancel"})
+"""Methods that A2A has as well: they don't tell that this is MCP."""
 
 OPERATIONS = (
     *_KNOWN.values(),
@@ -140,7 +147,7 @@ def _is_message(value: JsonValue) -> bool:
 def _is_mcp(value: JsonValue) -> bool:
     """JSON-RPC is spoken by many; without a mark of MCP only its methods tell."""
     method = value.get("method") if isinstance(value, dict) and _is_message(value) else None
-    return isinstance(method, str) and (method in _KNOWN or method in _NAMED)
+    return isinstance(method, str) and method not in _OF_OTHERS and (method in _KNOWN or method in _NAMED)
 
 
 def _unreadable(server: str, why: str) -> Action:

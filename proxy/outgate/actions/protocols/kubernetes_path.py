@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -109,5 +110,10 @@ def _selected(request: Request) -> str:
 
 def said(request: Request, name: str) -> list[str]:
     """What the query says of a name, each time; nothing of one that can't be read."""
-    pairs = form(request.query) if request.query else ()
-    return [] if isinstance(pairs, Undecodable) else [value for key, value in pairs if key == name]
+    return [value for key, value in _pairs(request.query) if key == name] if request.query else []
+
+
+@lru_cache(maxsize=64)  # of one query it is asked several times in a row
+def _pairs(query: str) -> tuple[tuple[str, str], ...]:
+    pairs = form(query)
+    return () if isinstance(pairs, Undecodable) else pairs

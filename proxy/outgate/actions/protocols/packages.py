@@ -57,6 +57,8 @@ _BELOW = r"(?:/[^/]+)*?"
 """An index may stand below some path: `/artifactory/api/npm/npm-local/`."""
 _CRATE, _GEM, _NPM = rf"{_BELOW}/api/v1/crates/{_PACKAGE}", rf"{_BELOW}/api/v1/gems", rf"{_BELOW}/-"
 _SUM = r"(?:\.(?:sha1|sha256|sha512|md5|asc))?"
+_LONGEST = 1024
+"""Characters of a path that a client of an index asks for; a longer one takes too long to look at in so many ways."""
 _RULES = (
     _rule("crates.publish", rf"PUT {_BELOW}/api/v1/crates/new", _PUBLISHED),
     _rule("crates.yank", rf"DELETE {_CRATE}/{_VERSION}/yank", _GONE),
@@ -125,6 +127,8 @@ def identify(request: Request, *, declared: bool) -> tuple[Action, ...]:
 
 
 def _rule_of(request: Request) -> _Rule | None:
+    if len(request.path) > _LONGEST:
+        return None
     path = plainest(request.path)
     return next((rule for rule in _RULES if request.method in rule.methods and rule.path.fullmatch(path)), None)
 
