@@ -69,6 +69,7 @@ _RARELY_READS: Final = _set(
 )
 """Verbs that mean what they say even where the method is one that reads: `GET /unsubscribe`."""
 _PAID: Final = _set("refund payout payment withdrawal donation purchase checkout charge")
+_MONEY: Final = _set("money fund balance amount cash wire coin crypto payment payout usd eur wallet")
 _HOW_IT_IS_PAID: Final = _set("manager provider connector configuration config setting template policy method attachment")
 _RIGHTS: Final = _set(
     "permission policy policie role acl credential password secret token apikey webhook grant privilege firewall"
@@ -174,7 +175,9 @@ def _told(said: Spoken) -> Access:
     verb = said.verb
     assert verb is not None
     if verb.word == "transfer":
-        return Access.ADMIN if said.stems & _HANDED_OVER else Access.PAY
+        if said.stems & _HANDED_OVER:
+            return Access.ADMIN
+        return Access.PAY if not said.noun or said.stems & _MONEY else Access.WRITE
     if verb.word in _MINTING and said.noun in _MINTED and verb.access is Access.WRITE:
         return Access.AUTH
     return _by_noun(verb.access, said) if verb.access in {Access.WRITE, Access.SEND} else verb.access
