@@ -131,9 +131,25 @@ def heavy(request: Request, catalog: Catalog) -> bool:
         return False
     if known.main is None:
         return any(guesser.heavy(request) for guesser in GUESSERS)
+    if not known.main.languages:
+        return False
     size = len(request.query or "") + (len(request.body.content) if isinstance(request.body, WholeBody) else 0)
-    told = (route.value.reads for route in _routes(request, known.main) if route is not None)
+    told = [route.value.reads for route in _routes(request, known.main) if route is not None]
+    told.extend(_told_at(request, known.main))
     return any(reads is not None and _is_heavy(LANGUAGES[reads.language], size) for reads in told)
+
+
+def _told_at(request: Request, service: Service) -> list[Told]:
+    """What operations of a service may be told that are not found by their path: those whose part the host names."""
+    if service.speaks not in SPEAKERS:
+        return []
+    parts: dict[str, list[Told]] | None = service.at_hand.get("told")
+    if parts is None:
+        parts = service.at_hand["told"] = {}
+        for name, over in service.overrides.items():
+            if over.reads is not None:
+                parts.setdefault(name.partition(".")[0].partition("-")[0], []).append(over.reads)
+    return [reads for part, many in parts.items() if part in request.host for reads in many]
 
 
 def _is_heavy(language: Language, size: int) -> bool:

@@ -66,6 +66,8 @@ class Service:
     instances: tuple[Template, ...] = ()
     servers: tuple[Server, ...] = field(default=(), repr=False)
     """Of MCP alone: what is said of the tools of some of its hosts."""
+    languages: frozenset[str] = frozenset()
+    """Those that some body of it may be in: what `reads` says."""
     at_hand: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     """Routes made of what was mined, once each: see `routes.py`. Protocols keep here what they made of it, too."""
 

@@ -430,6 +430,7 @@ def _service(draft: _Draft) -> Service:
         mined=draft.mined,
         overrides=draft.overrides,
         servers=tuple(draft.servers),
+        languages=frozenset(draft.told),
         resources=tuple(tuple(_HOLE.split(template)) for template in draft.resources),
         instances=tuple(tuple(_HOLE.split(template)) for template in draft.instances),
     )
