@@ -52,32 +52,36 @@ def route_of(found: Found, asked: Asked) -> Route:
 
 def _said(route: Route, found: Found, asked: Asked) -> tuple[dict[str, Param], frozenset[str], str]:
     """Give parameters, the names of those that can't be told, and why not."""
-    captured = zip(route.captures, found.captures, strict=bool(found.captures))
-    said: dict[str, Param] = {name: readable(raw) for name, raw in captured if is_kept(name)}
+    said: dict[str, Param] = {}
+    if found.captures:
+        said = {name: readable(raw) for name, raw in zip(route.captures, found.captures, strict=True) if is_kept(name)}
     region = asked.endpoint.region or asked.signed.region
-    said |= {"region": region} if region else {}
-    said |= {"account": asked.endpoint.account} if asked.endpoint.account else {}
-    said |= {"bucket": found.bucket} if found.bucket else {}
-    said |= {"key": found.key} if found.key else {}
-    every = frozenset(param.name for param in route.params)
-    if not route.params:
-        return said, every, ""
+    for name, value in (("region", region), ("account", asked.endpoint.account), ("bucket", found.bucket), ("key", found.key)):
+        if value:
+            said[name] = value
+    return (said, frozenset(), "") if not route.params else _read(route, found, asked, said)
+
+
+def _read(route: Route, found: Found, asked: Asked, said: dict[str, Param]) -> tuple[dict[str, Param], frozenset[str], str]:
+    """Read what stands beside the path, and add it."""
     arguments = found.arguments
     fault = arguments.fault(route.params)
-    if fault is not None:
-        return said, every, fault.why
-    in_body = frozenset(param.name for param in route.params if param.source.in_body)
-    media = media_of(asked.request.headers)
-    if in_body and media is not None and not media.is_utf8:
-        return said, every, "its body is not UTF-8"
-    unread = in_body if arguments.unread and found.how != "Action" else frozenset()
-    read = {param.name: read_param(param, arguments) for param in route.params if param.name not in unread}
-    said |= {name: value for name, value in read.items() if value is not None and not isinstance(value, Ambiguous)}
-    unclear = frozenset(name for name, value in read.items() if isinstance(value, Ambiguous))
+    media = None if fault is not None else media_of(asked.request.headers)
+    if fault is not None or (media is not None and not media.is_utf8 and route.reads_body):
+        return said, frozenset(param.name for param in route.params), fault.why if fault is not None else "its body is not UTF-8"
+    unclear: set[str] = set()
+    unread: set[str] = set()
+    for param in route.params:
+        if arguments.unread and param.source.in_body and found.how != "Action":
+            unread.add(param.name)
+        elif isinstance(value := read_param(param, arguments), Ambiguous):
+            unclear.add(param.name)
+        elif value is not None:
+            said[param.name] = value
     if unclear:
-        return said, unclear | unread, f"'{min(unclear)}' is said twice, or is not of its kind"
-    counted = unread.intersection(_COUNTED)
-    return said, unread, "its body is too large to count what it names" if counted else ""
+        return said, frozenset(unclear | unread), f"'{min(unclear)}' is said twice, or is not of its kind"
+    why = "its body is too large to count what it names" if unread.intersection(_COUNTED) else ""
+    return said, frozenset(unread), why
 
 
 def _action(route: Route, found: Found, asked: Asked, said: dict[str, Param], unknown: frozenset[str]) -> Action:
@@ -109,7 +113,8 @@ def _action(route: Route, found: Found, asked: Asked, said: dict[str, Param], un
 
 
 def _count(said: dict[str, Param]) -> int:
-    return max([1, *(len(value) for name in _COUNTED if isinstance(value := said.get(name), tuple))])
+    ids, named = said.get("ids"), said.get("names")
+    return max(1, len(ids) if isinstance(ids, tuple) else 1, len(named) if isinstance(named, tuple) else 1)
 
 
 def _resource(route: Route, said: dict[str, Param]) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from outgate.actions.protocols.aws.asked import Asked
 
 _ONE_FOR_ALL = "s3"
+_NONE = "nothing in its query and headers says which operation it is"
 _NOTHING: list[list[str]] = [[], [], [], []]
 
 
@@ -25,6 +26,13 @@ class Marks:
 
     folded: frozenset[str]
     headers: frozenset[str]
+    plain: tuple[int, ...]
+    """Those that none of it tells: what it is where none is there."""
+
+    def has(self, name: str) -> bool:
+        """Whether some server may see one in a field of the query, in capitals or not; headers may stand there too."""
+        folded = name.strip().casefold()
+        return folded in self.folded or folded in self.headers
 
 
 def find(asked: Asked) -> Found | Unclear:
@@ -90,24 +98,23 @@ def chosen_of(part: Part, indexes: tuple[int, ...], asked: Asked) -> tuple[int, 
     apart: Mapping[str, list[list[str]]] = part.meta.get("apart", {})
     if not apart or (len(indexes) == 1 and part.facts[indexes[0]].name not in apart):
         return indexes
-    fields, headers = dict(asked.query), frozenset(name for name, _ in asked.request.headers)
     marks = _marks(part, indexes, asked)
-    if len(fields) != len(asked.query) and _twice(asked, marks):
+    telling = [pair for pair in asked.query if marks.has(pair[0])]
+    headers = frozenset(name for name, _ in asked.request.headers if name in marks.headers)
+    if not telling and not headers:
+        return marks.plain or Unclear(_NONE)
+    fields = dict(telling)
+    if len(fields) != len(telling):
         return Unclear("a field of the query that says which operation it is is there twice")
     several = len(indexes) > 1
-    told = [(index, apart.get(part.facts[index].name, _NOTHING)) for index in indexes]
+    told = ((index, apart.get(part.facts[index].name, _NOTHING)) for index in indexes)
     fitting = [(index, by) for index, by in told if _fits(by, fields, headers, several=several)]
     if not fitting:
-        return Unclear("nothing in its query and headers says which operation it is")
+        return Unclear(_NONE)
     most = max(_weight(by) for _, by in fitting)
     best = [(index, by) for index, by in fitting if _weight(by) == most]
     stray = _stray(marks, best[0][1], fields, headers)
     return Unclear(f"'{stray}' is of another operation") if stray else tuple(index for index, _ in best)
-
-
-def _twice(asked: Asked, marks: Marks) -> bool:
-    telling = [name for name, _ in asked.query if name.strip().casefold() in marks.folded]
-    return len(set(telling)) != len(telling)
 
 
 def _weight(by: list[list[str]]) -> tuple[int, int]:
@@ -127,22 +134,21 @@ def _stray(marks: Marks, by: list[list[str]], fields: Mapping[str, str], headers
     """What would tell another operation, or a server that is lenient about capitals and about where a header stands."""
     literals, needs, wanted, takes = by
     own = {*(one.partition("=")[0] for one in literals), *needs, *wanted, *takes}
-    for name in fields:
-        folded = name.strip().casefold()
-        if (folded in marks.folded and name not in own) or folded in marks.headers:
-            return name
-    return next(iter(sorted((marks.headers & headers) - own)), "")
+    stray = next((name for name in fields if name not in own or name in marks.headers), "")
+    return stray or next(iter(sorted(headers - own)), "")
 
 
 def _marks(part: Part, indexes: tuple[int, ...], asked: Asked) -> Marks:
     """Of those that share a path; in S3 of all, whose paths are but a bucket and a key."""
-    key = ("aws apart", part.name, () if part.name == _ONE_FOR_ALL else indexes)
+    key = ("aws apart", part.name, indexes)
     known: Any = asked.service.at_hand.get(key)
     if known is None:
         apart: Mapping[str, list[list[str]]] = part.meta["apart"]
         names = apart if part.name == _ONE_FOR_ALL else [part.facts[index].name for index in indexes]
         telling = [apart.get(name, _NOTHING) for name in names]
         folded = frozenset(name.partition("=")[0].casefold() for by in telling for name in (*by[0], *by[1]))
-        known = asked.service.at_hand[key] = Marks(folded, frozenset(name for by in telling for name in by[2]))
+        headers = frozenset(name for by in telling for name in by[2])
+        plain = tuple(index for index in indexes if not any(apart.get(part.facts[index].name, _NOTHING)[:3]))
+        known = asked.service.at_hand[key] = Marks(folded, headers, plain)
     marks: Marks = known
     return marks

@@ -111,9 +111,10 @@ def _fields(asked: Asked, *, head: bool) -> Pairs | Unclear:
                 return Unclear("its body is no form that can be read")
             form = tuple((name, value) for name, value in read if value is not None)
     pairs = (*asked.query, *form)
-    if len({name.strip().casefold() for name, _ in pairs}) != len(pairs):
+    folded = {name.strip().casefold() for name, _ in pairs}
+    if len(folded) != len(pairs):
         return Unclear("a field is there twice")
-    if any(_ANY_ACTION.fullmatch(name) and name != ACTION for name, _ in pairs):
+    if "action" in folded and not any(name == ACTION for name, _ in pairs):
         return Unclear("it has an Action that is written in another way")
     return pairs
 
