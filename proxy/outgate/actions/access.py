@@ -202,7 +202,7 @@ def _read(said: Spoken, marks: str) -> tuple[Tier, str, tuple[str, ...]]:
         return Tier.T1, "It reads credentials, an export, or much about people.", ("mark s",)
     if not said.stems & _HARMLESS_BESIDE and (said.stems & _SENSITIVE or _SENSITIVE_TOGETHER.search("_".join(said.words))):
         return Tier.T1, "It may read credentials.", ("sensitive by name",)
-    if _TAKEN_OUT.intersection(_ends(said.own)):
+    if _takes_out(said):
         return Tier.T1, "It takes out much at once.", ("export by name",)
     return Tier.T0, "", ()
 
@@ -216,6 +216,8 @@ def _change(access: Access, said: Spoken, marks: str) -> tuple[Tier, str, tuple[
     if "b" in marks or _is_bulk(said):
         raised = Tier.T2 if tier is Tier.T1 else Tier.T3
         return raised, f"{_WHY[access]}, in bulk.", ("mark b",) if "b" in marks else ("bulk by name",)
+    if tier is Tier.T1 and _takes_out(said):
+        return Tier.T2, "It takes out much at once.", ("export by name",)
     if "p" in marks:
         return max(tier, Tier.T2), "It makes something public, or hands out a permission.", ("mark p",)
     return tier, "", ("mark m",) if "m" in marks else ()
@@ -241,6 +243,10 @@ def _is_bulk(said: Spoken) -> bool:
     """`batch` is a noun in the middle of a name (`StopBatchJob`), and means many at its ends (`BatchDelete`)."""
     own = said.own
     return bool(_BULK.intersection(own)) or "batch" in _ends(own) or "_by_query" in "_".join(own)
+
+
+def _takes_out(said: Spoken) -> bool:
+    return bool(_TAKEN_OUT.intersection(_ends(said.own))) or (said.verb is not None and said.verb.word in _TAKEN_OUT)
 
 
 def _ends(said: tuple[str, ...]) -> tuple[str, ...]:

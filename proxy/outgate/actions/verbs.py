@@ -95,10 +95,12 @@ _LAST: Final = _verbs(
     ),
 )
 _MODIFIERS: Final = _set("batch bulk async multi mass force try admin internal soft hard do auto quick safe safely")
+_HOOKS: Final = _set("hook hooks webhook webhooks")
 _JOINED: Final = _set("or and then")
 _READS: Final = frozenset({Access.READ, Access.LIST})
 _PLAIN_READS: Final = _set("get describe read fetch retrieve find search")
 _PLAIN_CHANGES: Final = _set("delete remove create add replace send execute")
+_THINGS: Final = _set("query match trace audit sample rank research")
 _NOUNS_OF_WORK: Final = _set("deploy run build import export sync upload install start")
 _PROGRESS: Final = _set("status progress")
 _PREPOSITIONS: Final = _set("for from of by to in on with into at as using")
@@ -151,6 +153,7 @@ def spoken(name: str, *, method: str = "") -> Spoken:
         return _spoken(last[1:], last[1:], verb, last[-1])
     verb = _verb_among(last, is_rest=bool(method)) or (None if method else _sure_among(parts[-2::-1]))
     before = parts[-2] if len(parts) > 1 and (len(last) == 1 or len(parts) > 2) else ()
+    before = (*(word for part in parts[:-2] for word in part if word in _HOOKS), *before)
     return _spoken((*before, *last), last, verb, _noun(last, verb) or (before[-1] if before else ""))
 
 
@@ -197,7 +200,7 @@ def _placed(said: tuple[str, ...], sure: list[Verb], *, is_rest: bool) -> Verb |
     if first in _SURE:
         undone = _SURE[first].access in _READS and len(said) > 1 and last in _PLAIN_CHANGES
         return _SURE[last] if undone else _SURE[first]
-    if first in _FIRST and last not in _PLAIN_CHANGES:
+    if first in _FIRST and last not in _PLAIN_CHANGES and not (first in _THINGS and last in _SURE):
         return _FIRST[first]
     if len(said) > 1 and said[1] in _PLAIN_READS and first not in _UNSURE and last not in _PLAIN_CHANGES:
         return _SURE[said[1]]
