@@ -8,6 +8,7 @@ import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import h2.config
 import h2.connection
@@ -130,10 +131,9 @@ class _Inside(Wire):
 
     async def request(self, method: str, target: str, host: str, body: bytes = b"", **headers: str) -> None:
         if not self.tunnelled and target.startswith("http://"):
-            authority, slash, rest = target.removeprefix("http://").partition("/")
-            name, _, port = authority.partition(":")
-            assert (await self.tunnel(name, int(port or 80))).status == 200
-            target = slash + rest
+            to = urlsplit(target)
+            assert (await self.tunnel(to.hostname or "", to.port or 80)).status == 200
+            target = target.removeprefix(f"http://{to.netloc}")
         await super().request(method, target, host, body, **headers)
 
 

@@ -41,8 +41,14 @@ APART: Final = (
     Apart(
         module="test_many_agents",
         ways=("https",),
-        tests=("test_pythons_own_client_reads_why_its_tunnel_is_refused", "test_who_says_nothing_and_leaves_is_noted"),
-        why="clients that are told of a proxy without TLS; one that says nothing says its TLS",
+        tests=(
+            "test_requests_comes_in_by_the_name_in_its_proxys_url",
+            "test_httpx_comes_in_and_two_agents_at_once_are_two",
+            "test_curl_comes_in_whether_it_shows_its_token_at_once_or_when_asked",
+            "test_pythons_own_client_reads_why_its_tunnel_is_refused",
+            "test_who_says_nothing_and_leaves_is_noted",
+        ),
+        why="real clients that are told of a proxy without TLS (with it: clients/test_ways_in); who says nothing says its TLS",
     ),
     Apart(module="test_httpx", ways=_INSIDE, why="it has SOCKS with a package more, and a client that is turned has no proxy"),
     Apart(

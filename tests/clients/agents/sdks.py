@@ -1,9 +1,10 @@
-"""Make one call with each SDK, and say what came of it: the exception's class and text, as JSON lines.
+"""Make one call with each SDK, all at once, and say what came of it: the exception's class and text, as JSON lines.
 
 argv: the calls to make. After a refusal, where a second argument names a file, wait until it is there and make the identical
 call again.
 """
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -61,11 +62,18 @@ def show(name, came):
 
 names, signal = sys.argv[1].split(","), sys.argv[2] if len(sys.argv) > 2 else ""
 os.environ.pop("AWS_PROFILE", None)
-for name in names:
-    show(name, tried(name))
+
+
+def all_of_them():
+    """In their order, however long each waits between its attempts."""
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        for name, came in zip(names, pool.map(tried, names), strict=True):
+            show(name, came)
+
+
+all_of_them()
 if signal:
     until = time.monotonic() + 60
     while not pathlib.Path(signal).exists() and time.monotonic() < until:
         time.sleep(0.05)
-    for name in names:
-        show(name, tried(name))
+    all_of_them()
