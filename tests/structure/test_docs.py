@@ -145,3 +145,14 @@ def test_settings_that_documents_show_are_settings():
         for key in re.findall(r"^([a-z_]+):", block, re.MULTILINE)
     }
     assert shown <= set(FORM.keys)
+
+
+def test_every_status_that_an_agent_can_read_is_on_the_map():
+    said = {
+        int(status)
+        for file in ("answer/refuse", "answer/grpc", "answer/status", "intake/request", "mitm/told")
+        for status in re.findall(r"\b[45]\d\d\b", (ROOT / f"proxy/outgate/{file}.py").read_text())
+    }
+    text = (ROOT / "proxy/README.md").read_text()
+    assert {403, 408, 502, 504} <= said
+    assert {int(status) for status in re.findall(r"\| ([45]\d\d) ", text)} == said

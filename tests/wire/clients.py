@@ -128,11 +128,14 @@ class _Inside(Wire):
     """A client by a way that knows no requests outside of tunnels: what it asks a proxy for in the clear, it asks in one."""
 
     tunnelled = False
+    asked = ""
 
     async def request(self, method: str, target: str, host: str, body: bytes = b"", **headers: str) -> None:
-        if not self.tunnelled and target.startswith("http://"):
-            to = urlsplit(target)
-            assert (await self.tunnel(to.hostname or "", to.port or 80)).status == 200
+        to = urlsplit(target)
+        if to.scheme == "http" and (not self.tunnelled or self.asked == to.netloc):
+            if not self.tunnelled:
+                self.asked = to.netloc
+                assert (await self.tunnel(to.hostname or "", to.port or 80)).status == 200
             target = target.removeprefix(f"http://{to.netloc}")
         await super().request(method, target, host, body, **headers)
 

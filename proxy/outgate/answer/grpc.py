@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from outgate.intake.request import Request
 
 _KINDS = ("application/grpc-web-text", "application/grpc-web", "application/grpc")
-_STATUS = {400: 3, 407: 16, 411: 3, 413: 8, 415: 3, 421: 3, 429: 8, 431: 8, 501: 12, 502: 14, 503: 13}
+_STATUS = {400: 3, 407: 16, 408: 4, 411: 3, 413: 8, 415: 3, 421: 3, 429: 8, 431: 8, 501: 12, 502: 14, 503: 13, 504: 4}
 _PERMISSION_DENIED = 7
 
 

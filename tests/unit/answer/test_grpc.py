@@ -40,6 +40,11 @@ def test_other_types_are_left_to_others(kind):
     assert answered(kind) is None
 
 
+@pytest.mark.parametrize(("status", "code"), [(403, "7"), (408, "4"), (502, "14"), (503, "13"), (504, "4")])
+def test_what_went_wrong_is_not_taken_for_a_permission_that_is_missing(status, code):
+    assert dict(answered("application/grpc", status=status).headers)["grpc-status"] == code
+
+
 def test_a_refused_call_is_not_to_be_retried():
     assert dict(answered("application/grpc").headers)["grpc-retry-pushback-ms"] == "-1"
 
