@@ -126,9 +126,9 @@ def wants_body(request: Request, catalog: Catalog) -> bool:
 
 def heavy(request: Request, catalog: Catalog) -> bool:
     """Whether it must be read in a process of its own though it is small: its language takes long to parse."""
-    known = catalog.at(request.authority)
-    if request.opaque:
+    if request.opaque or (isinstance(request.body, NoBody) and not request.query):
         return False
+    known = catalog.at(request.authority)
     if known.main is None:
         return any(guesser.heavy(request) for guesser in GUESSERS)
     if not known.main.languages:
@@ -249,7 +249,9 @@ def _routed(found: Found[Route], asked: _Asked) -> tuple[Action, ...]:
     if unclear:
         return (action, asked.unreadable(f"'{min(unclear)}' is said twice, or is not of its kind"))
     body = arguments.json() if route.egress else None
-    return (action,) if body is None or isinstance(body, Undecodable) else (action, *llm.egress(asked.service.name, body))
+    if body is None or isinstance(body, Undecodable):
+        return (action,)
+    return (llm.described(action, body), *llm.egress(asked.service.name, body))
 
 
 def _fault(route: Route, arguments: Arguments) -> Undecodable | None:

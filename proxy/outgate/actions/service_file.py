@@ -230,7 +230,8 @@ def _routes(name: str, at: Entry, draft: _Draft, whole: _Whole) -> None:
     for param in params:
         if param.name in captured:
             at.get("params").get(param.name).say(f"'{param.name}' is already read from the path", key=True)
-    operation = _operation(name, at, draft.name, (*((c, "string") for c in captured), *((p.name, p.kind) for p in params)))
+    kinds = (*((c, "string") for c in captured), *((p.name, p.kind) for p in params))
+    operation = _operation(name, at, draft.name, (*llm.PARAMS, *kinds) if at.get("egress").value is True else kinds)
     draft.operations[name] = operation
     _kinds(operation.params, operation.name, at, whole)
     worse = tuple(_worse(one, params) for one in at.get("worse").each())

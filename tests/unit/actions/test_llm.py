@@ -1,8 +1,9 @@
 import pytest
 from asked import asked
 
+from outgate.actions.action import Action
 from outgate.actions.identify import identify
-from outgate.actions.protocols.llm import MOST, egress
+from outgate.actions.protocols.llm import MOST, described, egress
 from outgate.intake.request import UnreadBody
 from outgate.stores.catalog_files import load_catalog
 
@@ -31,6 +32,18 @@ def places(body):
         ({"messages": [{"content": [{"image_url": {"url": "HTTPS://a.example/x"}}]}]}, [("egress:url", "a.example/x")]),
         ({"messages": [{"content": [{"source": {"type": "url", "url": "http://a.example"}}]}]}, [("egress:url", "a.example")]),
         ({"a": [{"url": "gopher://a.example"}]}, [("egress:unreadable", "")]),
+        ({"tools": [{"googleSearch": {}}, {"functionDeclarations": []}]}, [("egress:tool", "google_search")]),
+        ({"tools": [{"url_context": {}}, {"codeExecution": {}}]}, [("egress:tool", "url_context"), ("egress:tool", "code_execution")]),
+        ({"contents": [{"parts": [{"fileData": {"mimeType": "image/png", "fileUri": "gs://acme/x.png"}}]}]}, [("egress:url", "acme/x.png")]),
+        ({"contents": [{"parts": [{"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/abc"}}]}]}, []),
+        ({"connectors": [{"id": "web-search"}]}, [("egress:tool", "web-search")]),
+        ({"plugins": [{"id": "web"}]}, [("egress:tool", "web")]),
+        ({"model": "openai/gpt-5:online", "messages": []}, [("egress:tool", "web_search")]),
+        ({"search_parameters": {"mode": "on"}}, [("egress:tool", "web_search")]),
+        ({"data_sources": [{"type": "azure_search", "parameters": {"endpoint": "https://s.search.example/"}}]}, [("egress:url", "s.search.example/")]),
+        ({"data_sources": [{"type": "azure_search"}]}, [("egress:unreadable", "")]),
+        ({"messages": [{"content": [{"document": {"source": {"s3Location": {"uri": "s3://acme/x.pdf"}}}}]}]}, [("egress:url", "acme/x.pdf")]),
+        ({"document": {"type": "document_url", "document_url": "https://a.example/x.pdf"}}, [("egress:url", "a.example/x.pdf")]),
         ({"a": [{"url": "https://a.example/\n"}]}, [("egress:unreadable", "")]),
         ({"messages": [{"content": [{"type": "tool_result", "content": [{"source": {"type": "url", "url": "https://a.example/"}}]}]}]}, [("egress:url", "a.example/")]),
     ],
@@ -84,3 +97,25 @@ def test_a_request_too_large_to_be_read_may_send_the_provider_anywhere():
     body = UnreadBody(10**8, too_large=True)
     request = asked("POST https://api.openai.com/v1/responses", headers={"content-type": "application/json"}, body=body)
     assert [action.name for action in identify(request, CATALOG)] == ["openai.responses.create", "openai.unreadable"]
+
+
+def test_how_many_answers_are_asked_for_is_counted():
+    action = Action(service="openai", operation="x")
+    assert described(action, {"n": 5}).count == 5
+    assert described(action, {"generationConfig": {"candidateCount": 3}}).count == 3
+    assert described(action, {"n": -1}).count == described(action, {"n": True}).count == described(action, []).count == 1
+    assert described(action, {"n": 10**9}).count == 10_000
+
+
+def test_images_are_told_by_kind_or_by_url():
+    body = {
+        "messages": [
+            {"content": [{"image_url": {"url": "data:image/png;base64,AA"}}, {"image_url": "https://a.example/x.png"}]},
+            {"content": [{"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "AA"}}]},
+            {"parts": [{"inlineData": {"mimeType": "image/webp"}}, {"inlineData": {"mimeType": "text/plain"}}]},
+        ]
+    }
+    assert set(described(Action(service="openai", operation="x"), body).params["images"]) == {
+        *("image/png", "https://a.example/x.png", "image/jpeg", "image/webp")
+    }
+    assert "images" not in described(Action(service="openai", operation="x"), {"messages": []}).params

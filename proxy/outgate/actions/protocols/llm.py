@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Action, Confidence, Tier
@@ -13,12 +14,41 @@ if TYPE_CHECKING:
 
     from outgate.intake.bodies import JsonValue
 
+PARAMS = (("images", "list"),)
+"""What `described` adds, and its kind."""
 MOST = 200
 """Destinations told apart; more than that are counted with the last."""
 
-_URL_KEYS = frozenset({"url", "file_url", "image_url", "video_url", "audio_url", "webhook_url", "callback_url"})
-_REMOTE = re.compile(r"(?i)(https?|wss?|ftp)://([^/?#\\\s]{1,255})([^?#\s]{0,1024})")
-_TOOL = re.compile(r"(web_search|web_fetch|url_context|google_search|code_interpreter|code_execution)\w*")
+_URL_KEYS = frozenset(
+    {
+        *("url", "file_url", "image_url", "video_url", "audio_url", "document_url", "webhook_url", "callback_url"),
+        *("fileUri", "file_uri", "gcsUri", "gcs_uri", "s3Uri", "imageUrl", "videoUrl", "documentUrl"),
+    }
+)
+_REMOTE = re.compile(r"(?i)(https?|wss?|ftp|gs|s3)://([^/?#\\\s]{1,255})([^?#\s]{0,1024})")
+_OWN_FILES = re.compile(r"(?i)https://generativelanguage\.googleapis\.com/v[0-9a-z]+/files/[a-z0-9-]+")
+"""Gemini's name for a file that was uploaded to it before."""
+_TOOL = re.compile(
+    r"(web_search|web_fetch|url_context|google_search|google_maps|browser_search|visit_website|code_interpreter|code_execution)\w*"
+)
+_KEYED_TOOLS = {
+    "googleSearch": "google_search",
+    "google_search": "google_search",
+    "googleSearchRetrieval": "google_search",
+    "google_search_retrieval": "google_search",
+    "enterpriseWebSearch": "google_search",
+    "googleMaps": "google_maps",
+    "google_maps": "google_maps",
+    "urlContext": "url_context",
+    "url_context": "url_context",
+    "codeExecution": "code_execution",
+    "code_execution": "code_execution",
+}
+"""Gemini's tools: a key is the tool."""
+_SEARCHES = frozenset({"web_search_options", "search_parameters", "search_settings"})
+_ONLINE = re.compile(r".*:online|(?:groq/)?compound(?:-\w+)*|(?:perplexity/)?sonar(?:-\w+)*", re.IGNORECASE)
+"""Models that search by themselves."""
+_MOST_COUNTED = 10_000
 _NOT_FOLLOWED = frozenset(
     {"input_schema", "parameters", "schema", "json_schema", "metadata", "arguments", "annotations", "citations"}
 )
@@ -55,6 +85,38 @@ def egress(service: str, body: JsonValue) -> tuple[Action, ...]:
         return ()
     known = {operation.operation: operation for operation in operations(service)}
     return tuple(_action(known[name], resource, via, count) for (name, resource, via), count in found.items())
+
+
+def described(action: Action, body: JsonValue) -> Action:
+    """Say how many answers are asked for, and which images are shown: by media type where they come along, else by URL."""
+    if not isinstance(body, dict):
+        return action
+    inner = body.get("generationConfig")
+    asked = [body.get(name) for name in ("n", "num_generations", "best_of")]
+    asked.append(inner.get("candidateCount") if isinstance(inner, dict) else None)
+    count = max((n for n in asked if isinstance(n, int) and not isinstance(n, bool)), default=1)
+    images = tuple(dict.fromkeys(_images(body)))
+    params = {**action.params, "images": images} if images and "images" not in action.params else action.params
+    return replace(action, count=min(max(count, 1), _MOST_COUNTED), params=params)
+
+
+def _images(body: JsonValue) -> Iterator[str]:
+    waiting: list[JsonValue] = [body]
+    seen = 0
+    while waiting and seen < MOST:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(reversed(value))
+        elif isinstance(value, dict):
+            for said in (value.get(name) for name in ("image_url", "imageUrl", "media_type", "mimeType", "mime_type")):
+                text = said.get("url") if isinstance(said, dict) else said
+                if isinstance(text, str) and (image := _IMAGE.match(text)):
+                    seen += 1
+                    yield image[1] or text[:256]
+            waiting.extend(inner for key, inner in value.items() if isinstance(inner, dict | list) and key not in _NOT_FOLLOWED)
+
+
+_IMAGE = re.compile(r"(?:data:)?(image/[a-z0-9.+-]{1,64})|https?://", re.IGNORECASE)
 
 
 def _action(operation: Operation, resource: str, via: str, count: int) -> Action:
@@ -100,12 +162,29 @@ def _of(key: str, value: dict[str, JsonValue], kind: str) -> Iterator[tuple[str,
         return
     if key == "tools" and (match := _TOOL.fullmatch(kind)):
         yield TOOL, match[1], kind
-    if "web_search_options" in value:
-        yield TOOL, "web_search", "web_search_options"
+    yield from _by_key(key, value)
+    for name in _SEARCHES & value.keys():
+        yield TOOL, "web_search", name
     if not _PAST.fullmatch(kind):
         for name, named in value.items():
             if name in _URL_KEYS:
                 yield from _url(name, named, kind or key)
+
+
+def _by_key(key: str, value: dict[str, JsonValue]) -> Iterator[tuple[str, str, str]]:
+    """What is told by the key that it stands under: Gemini, Cohere, OpenRouter, Azure, Bedrock."""
+    if key == "tools":
+        yield from ((TOOL, tool, name) for name, tool in _KEYED_TOOLS.items() if name in value)
+    elif key in {"connectors", "plugins"}:
+        name = value.get("id")
+        yield TOOL, name if isinstance(name, str) and name.isprintable() else "", key
+    elif key == "s3Location":
+        yield from _url("uri", value.get("uri"), key)
+    elif key in {"data_sources", "dataSources"}:
+        inner = value.get("parameters")
+        yield from _url("endpoint", inner.get("endpoint") if isinstance(inner, dict) else "", key)
+    if not key and isinstance(model := value.get("model"), str) and _ONLINE.fullmatch(model):
+        yield TOOL, "web_search", "model"
 
 
 def _server(value: dict[str, JsonValue]) -> tuple[str, str, str]:
@@ -119,6 +198,8 @@ def _server(value: dict[str, JsonValue]) -> tuple[str, str, str]:
 def _url(name: str, named: JsonValue, kind: str) -> Iterator[tuple[str, str, str]]:
     """`data:` goes nowhere; what is text and no URL may be a place all the same."""
     if not isinstance(named, str) or named[:5].lower() == "data:":
+        return
+    if _OWN_FILES.fullmatch(named):
         return
     remote = _REMOTE.match(named)
     via = kind or name
