@@ -285,3 +285,26 @@ def test_a_file_says_of_each_operation_all_that_is_known():
         "a.get": ("GET /a/{} · id",),
         "a.list": ("GET /a · limit int query.limit",),
     }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "marked"),
+    [
+        ("/a/{x}", "/{y}/b", True),
+        ("/a/{x}", "/{y}/{z}", False),
+        ("/a/b", "/a/{z}", False),
+        ("/a/{x}", "/b/{y}", False),
+        ("/{x}:go/b", "/a:go/{y}", True),
+        ("/{x}:go/b", "/a:stop/{y}", False),
+        ("/{x}:go/b", "/{x}/{y}", False),
+        ("/a/{x}/c", "/{y}/b/c", True),
+        ("/a/{x}/c", "/{y}/b/d", False),
+    ],
+)
+def test_templates_that_cross_each_other_are_marked(first, second, marked):
+    both = (Mined(name="one", method="GET", template=first), Mined(name="two", method="GET", template=second))
+    assert [row[2] for row in read(write(Part(service="a", operations=both)).content)["operations"]] == (
+        ["a", "a"] if marked else ["", ""]
+    )
+    apart = (both[0], replace(both[1], method="POST"))
+    assert {row[2] for row in read(write(Part(service="a", operations=apart)).content)["operations"]} == {""}

@@ -80,3 +80,18 @@ def test_its_operations_are_known_to_rules():
     assert known["zoo.pets.delete"].access is Access.DELETE
     assert catalog().operation("zoo.pets.get").access is Access.READ
     assert catalog().params()["pet"] == "string"
+
+
+def test_a_route_of_a_file_that_is_less_literal_hides_nothing_that_was_mined():
+    said = HEAD + "operations:\n  any: {on: 'GET /pets/{pet}/{what}', access: unknown, tier: T2}\n"
+    assert only("GET https://zoo.test/pets/7/keys", said).name == "zoo.pets.keys"
+    assert only("GET https://zoo.test/pets/7/other", said).name == "zoo.any"
+
+
+def test_of_templates_that_cross_each_other_the_worse_one_counts():
+    crossing = mined("zoo", ("a.get", "GET", "/a/{x}", "r", "a", []), ("b.keys", "GET", "/{y}/keys", "r", "as", []))
+    known = compile_catalog([parse(HEAD, "zoo.yaml")], {"zoo": crossing}, {"x", "y"})
+    (both,) = identify(asked("GET https://zoo.test/a/keys"), known)
+    (one,) = identify(asked("GET https://zoo.test/a/other"), known)
+    assert (both.name, both.tier) == ("zoo.b.keys", Tier.T1)
+    assert (one.name, one.tier) == ("zoo.a.get", Tier.T0)

@@ -36,7 +36,7 @@ type _Headers = tuple[tuple[bytes, bytes], ...]
 
 
 def read_multipart(envelope: Envelope) -> tuple[Action, ...]:
-    """Give the envelope and what the requests in it do. A part that is no request makes all of it unreadable."""
+    """Give the envelope and what the requests in it do. A part that is no request is unreadable."""
     media = media_of(envelope.request.headers)
     boundary = "" if media is None or media.kind != _MIXED else media.param("boundary")
     body = envelope.request.body
@@ -60,12 +60,14 @@ def read_json(envelope: Envelope) -> tuple[Action, ...]:
 
 
 def _all(envelope: Envelope, inner: Iterable[Request | None]) -> tuple[Action, ...]:
+    """What can't be read stands beside what can: a server may do the rest of a batch all the same."""
     actions: list[Action] = []
+    lost = False
     for request in inner:
-        if request is None:
-            return _not_read(envelope, "a part of the batch is no request to this host")
-        actions.extend(envelope.inner(request))
-    return (envelope.action, *_counted(actions))
+        actions.extend(() if request is None else envelope.inner(request))
+        lost = lost or request is None
+    found = (envelope.action, *_counted(actions))
+    return (*found, _unread(envelope, "a part of the batch is no request to this host")) if lost else found
 
 
 def _counted(actions: Iterable[Action]) -> tuple[Action, ...]:
@@ -79,7 +81,11 @@ def _counted(actions: Iterable[Action]) -> tuple[Action, ...]:
 
 
 def _not_read(envelope: Envelope, why: str) -> tuple[Action, ...]:
-    return (envelope.action, unreadable(envelope.service.name, envelope.action.resource, why))
+    return (envelope.action, _unread(envelope, why))
+
+
+def _unread(envelope: Envelope, why: str) -> Action:
+    return unreadable(envelope.service.name, envelope.action.resource, why)
 
 
 def _of_part(part: bytes, outer: Request, *, lines_end: bool) -> Request | None:
