@@ -16,7 +16,6 @@ VALUES = {
         "actions/languages.py",
         "actions/operation.py",
         "actions/protocols/aws/asked.py",
-        "actions/speakers.py",
         "actions/vocabulary.py",
         "approvals/approval.py",
         "answer/reply.py",

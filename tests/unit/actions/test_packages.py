@@ -104,7 +104,7 @@ def test_a_host_that_nobody_declared_is_an_index_only_by_what_nothing_else_has()
 
 def test_a_client_is_told_from_the_head():
     assert packages.may_be(asked(f"PUT {INDEX}/api/v1/crates/new"))
-    assert packages.may_be(asked(f"POST {INDEX}/root/dev/", headers=FORM))
+    assert packages.may_be(asked(f"POST {INDEX}/team/dev/", headers=FORM))
     assert not packages.may_be(asked(f"POST {INDEX}/photos", headers=FORM))
     assert not packages.may_be(asked(f"GET {INDEX}/api/v1/crates/new"))
     assert packages.wants_body(asked(f"POST {INDEX}/legacy/", headers=FORM))
