@@ -152,7 +152,7 @@ def test_every_status_that_an_agent_can_read_is_on_the_map():
         int(status)
         for file in ("answer/refuse", "answer/grpc", "answer/status", "intake/request", "mitm/told")
         for status in re.findall(r"\b[45]\d\d\b", (ROOT / f"proxy/outgate/{file}.py").read_text())
-    }
+    } - {443}  # the port
     text = (ROOT / "proxy/README.md").read_text()
     assert {403, 408, 502, 504} <= said
     assert {int(status) for status in re.findall(r"\| ([45]\d\d) ", text)} == said
