@@ -1,4 +1,4 @@
-"""S3 and EC2 as moto plays them, under the hosts that boto3 calls."""
+"""S3, EC2, SQS and STS as moto plays them, under the hosts that boto3 calls."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 REGION = "eu-central-1"
 BUCKET = "acme-things"
 AWS_HOSTS = (f"s3.{REGION}.amazonaws.com", f"{BUCKET}.s3.{REGION}.amazonaws.com", f"ec2.{REGION}.amazonaws.com")
+AWS_HOSTS += (f"sqs.{REGION}.amazonaws.com", f"sts.{REGION}.amazonaws.com", f"{BUCKET}.s3.amazonaws.com")
 _ONE_AT_A_TIME = threading.Lock()
 _FRAMING = {"content-length", "transfer-encoding", "connection", "expect", "date", "server"}
 

@@ -1,8 +1,9 @@
-"""Work with S3 and EC2 with boto3 as anybody would. Prints what came of it as one JSON object."""
+"""Work with S3, EC2, SQS and STS with boto3 as anybody would. Prints what came of it as one JSON object."""
 
 import hashlib
 import io
 import json
+import urllib.request
 
 import boto3
 import boto3.s3.transfer
@@ -13,7 +14,7 @@ REGION, BUCKET = "eu-central-1", "acme-things"
 LARGE = bytes(range(256)) * 4096 * 12
 SESSION = boto3.Session("not-a-key", "not-a-secret", region_name=REGION)
 ONCE = botocore.config.Config(retries={"max_attempts": 0}, request_checksum_calculation="when_supported")
-S3, EC2 = SESSION.client("s3", config=ONCE), SESSION.client("ec2", config=ONCE)
+S3, EC2, SQS, STS = (SESSION.client(service, config=ONCE) for service in ("s3", "ec2", "sqs", "sts"))
 
 
 def digest(key):
@@ -37,9 +38,19 @@ whole = io.BytesIO()
 S3.download_fileobj(BUCKET, "large", whole, Config=parts)
 (instance,) = EC2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"]
 SMALL = S3.get_object(Bucket=BUCKET, Key="small")
+S3.copy_object(Bucket=BUCKET, Key="copies//of small", CopySource={"Bucket": BUCKET, "Key": "small"})
+SIGNED = S3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "copies//of small"})
+with urllib.request.urlopen(SIGNED) as answer:
+    COPY = answer.read().decode()
+S3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": "never there"}, {"Key": "copies//of small"}]})
+QUEUE = SQS.create_queue(QueueName="jobs")["QueueUrl"]
+SQS.send_message_batch(QueueUrl=QUEUE, Entries=[{"Id": name, "MessageBody": name} for name in ("a", "b", "c")])
+WHO = STS.get_caller_identity()["Account"]
 print(
     json.dumps(
         {
+            "copy": COPY,
+            "who": WHO,
             "small": [SMALL["Metadata"], SMALL["Body"].read().decode()],
             "streamed": digest("streamed") == hashlib.sha256(LARGE[: 2 << 20]).hexdigest(),
             "large": whole.getvalue() == LARGE,
