@@ -39,6 +39,7 @@ LEAST = {
     "plaid": 340,
     "slack": 275,
     "stripe": 640,
+    "twilio": 1_500,
 }
 
 

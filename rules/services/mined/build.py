@@ -73,6 +73,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("openai", "stainless:openai", (Package("openai", "pypi", "Apache-2.0"),)),
     Family("opensearch", "elastic:opensearch", (Package("opensearch-py", "pypi", "Apache-2.0"),)),
     Family("slack", "slack", (Package("@slack/web-api", "npm", "MIT"),)),
+    Family("twilio", "twilio", (Package("twilio", "pypi", "MIT"),)),
     Family("stripe", "stripe", (Package("stripe", "pypi", "MIT"),)),
 )
 

@@ -22,7 +22,7 @@ _SENT = {"param_serialize", "call_api"}
 def _routes(source: bytes) -> Iterator[tuple[str, str, str]]:
     """Give function or operation, method and path of every call that a module makes."""
     for _, function in functions(source):
-        paths = {one.targets[0].id: _path(one.value) for one in _assigned(function)}
+        paths = dict(_assigned(function))
         for called, call in calls(function):
             path = _said(keyword(call, "resource_path") or _at(call, 0), paths)
             method = text(keyword(call, "method") or _at(call, 1))
@@ -36,10 +36,10 @@ def _routes(source: bytes) -> Iterator[tuple[str, str, str]]:
                 yield name, method, path
 
 
-def _assigned(function: ast.AST) -> Iterator[ast.Assign]:
+def _assigned(function: ast.AST) -> Iterator[tuple[str, str | None]]:
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            yield node
+            yield node.targets[0].id, _path(node.value)
 
 
 def _path(node: ast.expr) -> str | None:
