@@ -2,21 +2,22 @@
 
 import hashlib
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from statistics import median
+from time import process_time_ns
 from urllib.parse import urlencode
 
 import botocore.loaders
 import botocore.model
 import botocore.serialize
+from aws_requests import alone, catalog
 
 from outgate.actions.catalog import Catalog
 from outgate.actions.identify import identify, wants_body
 from outgate.intake.request import NoBody, Request, UnreadBody, WholeBody
-from outgate.stores.catalog_files import load_catalog
 
 REGION, KEY, DAY = "us-east-1", "AKIAQNZGKIQY56JQ7WML", "20260102"
 EXACT, ALIKE, WRONG, UNMAPPED = "exact", "looks like another's", "wrong", "unmapped"
@@ -78,9 +79,20 @@ class Measured:
         return "\n".join([*lines, f"{self.all} requests, {self.exact:.2%} exact"])
 
 
-@cache
-def catalog() -> Catalog:
-    return load_catalog()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Processor time of one mapping after the first, by protocol, in microseconds; of the first of each service, in milliseconds."""
+
+    median: dict[str, float]
+    p99: dict[str, float]
+    all: float
+    first: float
+
+    def table(self) -> str:
+        """A line a protocol."""
+        lines = [f"{'protocol':22}{'median µs':>12}{'p99 µs':>12}"]
+        lines += [f"{protocol:22}{self.median[protocol]:>12.1f}{self.p99[protocol]:>12.1f}" for protocol in sorted(self.median)]
+        return "\n".join([*lines, f"median of all {self.all:.1f} µs, slowest first hit of a service {self.first:.1f} ms"])
 
 
 def measure(*, every: int = 1) -> Measured:
@@ -93,6 +105,32 @@ def measure(*, every: int = 1) -> Measured:
         if outcome != EXACT:
             misread.append(f"{outcome}: {sent.name} in {sent.protocol}, read as {said}")
     return Measured(counts=counts, misread=tuple(misread))
+
+
+def cost(*, every: int = 25) -> Cost:
+    """Map one of `every` operations a few times over, in a catalog of its own that nothing was asked of yet."""
+    fresh, first, took = alone(), [0.0], defaultdict(list)
+    seen: set[str] = set()
+    for sent in requests(every=every):
+        began = process_time_ns()
+        identify(sent.request, fresh)
+        if sent.service not in seen:
+            first.append((process_time_ns() - began) / 1e6)
+            seen.add(sent.service)
+        took[sent.protocol].append(min(_took(sent.request, fresh) for _ in range(5)))
+    every_one = sorted(one for some in took.values() for one in some)
+    return Cost(
+        median={protocol: median(some) for protocol, some in took.items()},
+        p99={protocol: sorted(some)[len(some) * 99 // 100] for protocol, some in took.items()},
+        all=median(every_one),
+        first=max(first),
+    )
+
+
+def _took(request: Request, fresh: Catalog) -> float:
+    began = process_time_ns()
+    identify(request, fresh)
+    return (process_time_ns() - began) / 1e3
 
 
 def judged(sent: Sent) -> tuple[str, str]:

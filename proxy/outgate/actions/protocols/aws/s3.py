@@ -35,7 +35,7 @@ def find(asked: Asked) -> Found | Unclear:
     request, part = asked.request, asked.atlas.parts[PART]
     routed = request.path == _ROUTED and "s3-object-lambda" in asked.endpoint.signing
     bucket, key = ("", "") if routed else located(request.path, asked.endpoint.bucket)
-    if bucket and not _BUCKET.fullmatch(bucket):
+    if not _BUCKET.fullmatch(bucket) and (bucket or request.path not in {"/", _ROUTED}):
         return Unclear("its bucket has no name that a bucket can have")
     led = part.find(request.method, _ROUTED if routed else _SHAPES[bool(bucket), bool(key)])
     if led is None:

@@ -1,7 +1,10 @@
 """The index of AWS's services."""
 
+from dataclasses import replace
+
 from aws_requests import catalog
 
+from outgate.actions.mined import NOTHING
 from outgate.actions.protocols.aws.atlas import atlas_of
 
 
@@ -19,4 +22,4 @@ def test_operations_have_their_place():
 
 
 def test_where_nothing_was_mined_there_is_none():
-    assert atlas_of(catalog().service("github")) is None
+    assert atlas_of(replace(catalog().service("aws"), mined=NOTHING, at_hand={})) is None

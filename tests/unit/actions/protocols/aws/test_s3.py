@@ -58,6 +58,8 @@ def test_a_bucket_is_whose_it_is():
         f"PUT {ACME}/k?uploadId=u",
         f"PUT {ACME}/k?x-amz-copy-source=other%2Fk",
         f"GET {S3}/%00me/k".replace("%00", "%01"),
+        f"GET {S3}//k",
+        f"GET {S3}//",
         f"POST {ACME}/k",
         f"POST {ACME}/",
         f"PATCH {ACME}/k",
