@@ -11,6 +11,7 @@ from outgate.actions.arguments import Unclear as Ambiguous
 from outgate.actions.arguments import read_param
 from outgate.actions.languages import LANGUAGES, Envelope
 from outgate.actions.paths import readable
+from outgate.actions.protocols import llm
 from outgate.actions.protocols.aws import s3
 from outgate.actions.protocols.aws.asked import Unclear
 from outgate.actions.router import is_kept
@@ -39,10 +40,11 @@ def actions(found: Found, asked: Asked) -> tuple[Action, ...]:
     beside: tuple[Action, ...] = ()
     if found.part.name == s3.PART:
         action, fault, beside = _of_s3(action, found, asked, fault)
-    made = (action, *beside)
     if fault:
-        return (*made, unreadable(asked.service.name, action.resource, fault))
-    return made if route.reads is None else (*_told(action, route, found, asked), *beside)
+        return (action, *beside, unreadable(asked.service.name, action.resource, fault))
+    if route.egress:
+        return (*_sent_out(action, found, asked), *beside)
+    return (action, *beside) if route.reads is None else (*_told(action, route, found, asked), *beside)
 
 
 def route_of(found: Found, asked: Asked) -> Route:
@@ -183,6 +185,16 @@ def _copied(source: tuple[str, str], found: Found, asked: Asked) -> Action:
         why="It is copied from there.",
         evidence=(*operation.evidence, "x-amz-copy-source"),
     )
+
+
+def _sent_out(action: Action, found: Found, asked: Asked) -> tuple[Action, ...]:
+    """The places that the body sends AWS to, beside the operation."""
+    if found.arguments.unread:
+        return (action, unreadable(asked.service.name, action.resource, "the body is too large to see where AWS is sent to"))
+    body = found.arguments.json()
+    if isinstance(body, Undecodable):
+        return (action, unreadable(asked.service.name, action.resource, body.why))
+    return (llm.described(action, body), *llm.egress(asked.service.name, body))
 
 
 def _told(action: Action, route: Route, found: Found, asked: Asked) -> tuple[Action, ...]:

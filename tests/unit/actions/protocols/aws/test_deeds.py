@@ -114,3 +114,18 @@ def test_a_body_is_wanted_only_where_it_says_what_is_done(line, headers, wanted)
 def test_what_is_signed_for_elsewhere_is_unreadable(service, region):
     line = "GET https://ec2.eu-west-1.amazonaws.com/?Action=DescribeInstances"
     assert names(line, headers={"authorization": signed(service, region)}) == ["aws.unreadable"]
+
+
+def test_a_model_that_is_sent_elsewhere_is_told_of():
+    line = "POST https://bedrock-runtime.eu-west-1.amazonaws.com/model/anthropic.claude/invoke"
+    body = {
+        "messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "https://evil.test/a"}}]}]
+    }
+    asked_for, sent = actions(line, json=body)
+    assert (asked_for.name, asked_for.access, asked_for.params["model"]) == (
+        "aws.bedrock-runtime.InvokeModel",
+        Access.EXECUTE,
+        "anthropic.claude",
+    )
+    assert (sent.name, sent.resource) == ("aws.egress:url", "evil.test/a")
+    assert names(line, text="{") == ["aws.bedrock-runtime.InvokeModel", "aws.unreadable"]
