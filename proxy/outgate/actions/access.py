@@ -87,7 +87,7 @@ _MINTING: Final = _set("create generate issue exchange refresh regenerate reques
 _MINTED: Final = _set("token credential")
 _HANDED_OVER: Final = _set(
     "domain ownership owner repo repository repositorie account project org organization number license certificate workspace "
-    "site app"
+    "site app subscription"
 )
 _FOR_GOOD: Final = _set("terminate destroy purge wipe erase truncate obliterate shred deletecollection")
 _LASTING: Final = _set(
@@ -95,6 +95,7 @@ _LASTING: Final = _set(
     "repository repositorie repo filesystem domain"
 )
 _ERASING: Final = _set("delete drop")
+_ROLLED_OUT: Final = _set("deploy redeploy")
 _STOPPING: Final = _set("stop disable suspend deactivate pause delete remove ban block shutdown close")
 _WATCHING: Final = _set("logging trail audit monitoring recorder detector account organization tenant")
 _BULK: Final = _set("all bulk everything many mass multiple purge truncate")
@@ -208,7 +209,8 @@ def _read(said: Spoken, marks: str) -> tuple[Tier, str, tuple[str, ...]]:
 
 
 def _change(access: Access, said: Spoken, marks: str) -> tuple[Tier, str, tuple[str, ...]]:
-    tier = _TIERS[access]
+    rolled_out = access is Access.PUBLISH and said.verb is not None and said.verb.word in _ROLLED_OUT
+    tier = Tier.T2 if rolled_out else _TIERS[access]
     if "i" in marks or _is_for_good(said):
         return Tier.T3, "It can't be undone.", ("mark i",) if "i" in marks else ("irreversible by name",)
     if "u" in marks or _suspends(said):
@@ -220,7 +222,7 @@ def _change(access: Access, said: Spoken, marks: str) -> tuple[Tier, str, tuple[
         return Tier.T2, "It takes out much at once.", ("export by name",)
     if "p" in marks:
         return max(tier, Tier.T2), "It makes something public, or hands out a permission.", ("mark p",)
-    return tier, "", ("mark m",) if "m" in marks else ()
+    return tier, "Other code runs from now on." if rolled_out else "", ("mark m",) if "m" in marks else ()
 
 
 def _is_for_good(said: Spoken) -> bool:

@@ -52,13 +52,13 @@ _SURE: Final = _verbs(
         "increase increment ingest init initialize initiate insert install join leave lock make manage mark merge migrate "
         "modify move mute navigate open overwrite patch pause persist populate poweroff prepare press provision push put "
         "reactivate reassign reboot rebalance rebuild recall reclaim recover recreate refresh regenerate register reindex "
-        "reinstall reject release relocate relock rename renew reopen reorder replace replicate reply reprocess reserve "
-        "reset resize resolve respond restart restore resume resync reverse revert rollback rotate save scale schedule "
-        "scroll select set setup shutdown skip stage star stop store submit subscribe swap swipe switch switchover sync "
-        "synchronize tap toggle tune transact transcribe transition turn type unarchive unassign unassociate unbundle "
-        "undelete undeprecate undo unenroll unfollow unhide unlabel unlink unlock unmark unmonitor unmute unpin unreserve "
-        "unresolve unschedule unshare unstage unstar unsubscribe untag unvote update upgrade downgrade upload upsert "
-        "write"
+        "reinstall reject release relocate relock rename renew reopen reorder replace replicate reply reprocess reprotect "
+        "reserve reset resize resolve respond restart restore resubmit resume resync reverse revert rollback rotate save "
+        "scale schedule scroll select set setup shutdown skip stage star stop store submit subscribe swap swipe switch "
+        "switchover sync synchronize tap toggle tune transact transcribe transition turn type unarchive unassign "
+        "unassociate unbundle undelete undeprecate undo unenroll unfollow unhide unlabel unlink unlock unmark unmonitor "
+        "unmute unpin unreserve unresolve unschedule unshare unstage unstar unsubscribe untag unvote update upgrade "
+        "downgrade upload upsert write"
     ),
     list="list enumerate ls",
     read=(
@@ -74,8 +74,8 @@ _UNSURE: Final = _verbs(
     send="post email mail message comment tweet sms dm share forward announce",
     write=(
         "approve batch block book bulk draft end evaluate exchange fix flag force format index issue label link log map "
-        "monitor new order pin play poll predict receive record report request return reveal sign signal tag take track train "
-        "unblock use verify vote wait"
+        "monitor new perform power order pin play poll predict receive record report request return reveal sign signal "
+        "tag take track train unblock use verify vote wait"
     ),
 )
 _FIRST: Final = _verbs(
@@ -145,6 +145,8 @@ def spoken(name: str, *, method: str = "") -> Spoken:
     vendor's name of a product (`transfer.UpdateServer`). Names that begin with `Post` and are one are paths (`PostRefunds`).
     """
     parts = [said for part in _PART.split(name) if (said := words(part))]
+    if len(parts) > 1 and parts[-1] == ("action",):  # as Azure ends what is neither read, written nor deleted
+        parts.pop()
     if not parts:
         return _spoken((), (), None, "")
     last = parts[-1]

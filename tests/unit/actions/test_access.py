@@ -29,6 +29,7 @@ from outgate.actions.action import Tier
         ("get_refund", "read", "T0"),
         ("set_role", "admin", "T2"),
         ("publish_package", "publish", "T3"),
+        ("deploy_site", "publish", "T2"),
         ("get_or_create", "write", "T1"),
         ("get_and_tag", "write", "T1"),
     ],

@@ -1,6 +1,6 @@
 import pytest
 
-from outgate.actions.verbs import verb_of, words
+from outgate.actions.verbs import spoken, verb_of, words
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ def test_a_name_has_the_same_words_in_every_spelling(name):
         ("ListDeletedUsers", "list"),
         ("get_or_create", "create"),
         ("storage_blob_upload", "upload"),
+        ("Microsoft.Compute/virtualMachines/restart/action", "restart"),
+        ("Microsoft.Compute/virtualMachines/delete", "delete"),
     ],
 )
 def test_the_verb_is_found_where_vendors_put_it(name, word):
@@ -33,3 +35,19 @@ def test_the_verb_is_found_where_vendors_put_it(name, word):
 @pytest.mark.parametrize("name", ["", "foo", "___", "123", "./:"])
 def test_a_name_may_have_none(name):
     assert verb_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "noun"),
+    [
+        ("rds.DeleteDBSnapshot", "snapshot"),
+        ("compute.instances.delete", "instance"),
+        ("repos/delete", "repo"),
+        ("DeleteRuleForOrganization", "rule"),
+        ("organization_delete", "organization"),
+        ("delete", ""),
+        ("things", "thing"),
+    ],
+)
+def test_what_it_is_done_to_is_the_last_word_before_a_preposition(name, noun):
+    assert spoken(name).noun == noun
