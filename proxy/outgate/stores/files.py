@@ -93,6 +93,7 @@ class FileJournal:
         self._next: list[_Waiting] = []
         self._urgent = False
         self._flying = False
+        self._later: asyncio.TimerHandle | None = None
         self._failed: UnavailableError | None = None
         self._waiting = 0
         self._broken: str | None = None
@@ -167,10 +168,10 @@ class FileJournal:
         seq, line = self._chain.seal(body)
         self._waiting += len(line)
         self._next.append(_Waiting(seq=seq, line=line, done=done))
-        if body.get("type") == "outcome":
-            loop.call_later(PATIENCE, self._set_off)
-        else:
+        if body.get("type") != "outcome":
             self._set_off()
+        elif self._later is None:
+            self._later = loop.call_later(PATIENCE, self._set_off)
         return done
 
     async def close(self) -> None:
@@ -199,6 +200,9 @@ class FileJournal:
         """Take the next group, and sign the log with it."""
         waiting, self._next = self._next[:MOST_GROUP], self._next[MOST_GROUP:]
         self._urgent = bool(self._next)
+        if self._later is not None:  # nothing is left that it would have to send off
+            self._later.cancel()
+            self._later = None
         for one in waiting:
             self._tree.add(one.line)
         origin = origin_of(self._key.public, self.writer)

@@ -55,6 +55,20 @@ async def test_all_that_wait_share_one_write_one_sync_and_one_signature(tmp_path
     assert check_log(log_folder(tmp_path) / "w1", KEY.public).size == 65
 
 
+async def test_outcomes_are_written_with_a_decision_or_together_by_themselves(tmp_path: Path) -> None:
+    disk = Counting()
+    journal = open_journal(tmp_path, disk=disk)
+    of = await journal.append(decision())
+    carried = journal.append(outcome(of))
+    await settle(carried, journal.append(decision()))
+    assert disk.syncs == 2
+    await settle(*(journal.append(outcome(of)) for _ in range(3)))
+    assert disk.syncs == 3
+    await settle(journal.append(outcome(of)))
+    assert disk.syncs == 4
+    await journal.close()
+
+
 async def test_appending_never_waits_for_the_disk(tmp_path: Path) -> None:
     disk = Counting()
     journal = open_journal(tmp_path, disk=disk)
