@@ -110,6 +110,8 @@ class Mined:
     hosts: tuple[tuple[str, str], ...] = ()
     """Host patterns, or `/segment` for what paths start with, and the names of the parts that are found there; none where one
     part is for all."""
+    heads: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Names of parts, and the first words of their operations' names, its own left out. A part that is not here may have any."""
 
     @cached_property
     def by_name(self) -> Mapping[str, Part]:
@@ -138,10 +140,15 @@ class Mined:
         return self.by_name.get("")
 
     def fact(self, operation: str) -> Fact | None:
-        """Give an operation by its name in the service. Its first word may name the part; else all are asked."""
-        head = self.by_name.get(operation.partition(".")[0])
-        parts = self.parts if head is None else (head, *self.parts)
-        return next((part.by_name[operation] for part in parts if operation in part.by_name), None)
+        """Give an operation by its name in the service. Only parts that have names with its first word are inflated."""
+        head = operation.partition(".")[0]
+        parts = sorted(self.parts, key=lambda part: part.name != head)
+        asked = (part for part in parts if part.name == head or head in self._heads.get(part.name, {head}))
+        return next((part.by_name[operation] for part in asked if operation in part.by_name), None)
+
+    @cached_property
+    def _heads(self) -> Mapping[str, frozenset[str]]:
+        return MappingProxyType({name: frozenset(words) for name, words in self.heads})
 
     def facts(self) -> Iterator[Fact]:
         """Give every operation once."""

@@ -51,13 +51,16 @@ def load_mined(folder: Path) -> tuple[Mapping[str, Mined], frozenset[str]]:
     problems: list[Problem] = []
     parts: dict[str, list[Part]] = {}
     hosts: dict[str, list[tuple[str, str]]] = {}
+    heads: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
     for name, said in sources["files"].items():
         packed = _packed(folder / name, said["sha256"], problems)
         parts.setdefault(said["service"], []).append(Part(said["service"], said["part"], packed, str(folder / name)))
         hosts.setdefault(said["service"], []).extend((host, said["part"]) for host in said["hosts"])
+        if "heads" in said:
+            heads.setdefault(said["service"], []).append((said["part"], tuple(said["heads"])))
     if problems:
         raise ConfigError(*problems)
-    mined = {service: Mined(tuple(made), tuple(hosts[service])) for service, made in parts.items()}
+    mined = {service: Mined(tuple(made), tuple(hosts[service]), tuple(heads.get(service, ()))) for service, made in parts.items()}
     return mined, frozenset(sources["captures"])
 
 

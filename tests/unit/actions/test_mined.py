@@ -50,6 +50,15 @@ def test_an_operation_is_found_by_its_name_in_whatever_part():
     assert [fact.name for fact in whole.facts()] == ["pets.get", "pets.delete", "pets.sold", "y.z"]
 
 
+def test_only_parts_with_the_first_word_of_a_name_are_inflated():
+    parts = (part("pets"), part("x", [("y.z", "GET", "/y", "", "", [])]), part("w"))
+    whole = Mined(parts, heads=(("pets", ()), ("x", ("y",)), ("w", ("v",))))
+    assert whole.fact("y.z") == Fact("y.z")
+    assert whole.fact("pets.get").level == "r"
+    assert whole.fact("nobody.knows") is None
+    assert "_inflated" not in vars(parts[2])
+
+
 def test_it_goes_to_another_process_packed():
     sent = part()
     assert sent.facts

@@ -22,8 +22,8 @@ _DOMAIN = ".googleapis.com"
 _READ_ONLY = re.compile(r"readonly|\.read$|read_only|\.read-only")
 """How scopes that let nobody change anything end."""
 
-_NOT_A_READ = re.compile(r".*\.(?:watch|stop|copy)")
-"""Read-only scopes let callers subscribe an address of theirs, and copy what they may read: neither is a read."""
+_NOT_A_READ = re.compile(r".*\.(?:watch|stop|copy|prewarm\w*|removePrewarmed\w*)")
+"""Read-only scopes let callers subscribe an address of theirs, copy what they may read, warm caches: none of it is a read."""
 
 _PARAMS = {
     "maxResults": "limit int query.maxResults",

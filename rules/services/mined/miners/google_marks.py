@@ -15,7 +15,7 @@ marks = curated(
             compute.instances.getScreenshot compute.instances.getSerialPortOutput compute.instances.getGuestAttributes
             identitytoolkit.*.downloadAccount identitytoolkit.*.batchGet storage.projects.hmacKeys.create
             cloudasset.*.exportAssets container.*.fetchClusterUpgradeInfo sqladmin.connect.generateEphemeralCert
-            alloydb.*.generateClientCertificate""",
+            drive.files.generateCseToken monitoring.*.getVerificationCode alloydb.*.generateClientCertificate""",
         "m": """
             androidpublisher.orders.refund androidpublisher.purchases.*.refund androidpublisher.purchases.*.revoke
             content.orders.*refund* content.orders.cancel* domains.*.registrations.register
