@@ -20,6 +20,7 @@ HERE = Path(__file__).parents[2] / "rules/services"
 LEAST = {
     "anthropic": 250,
     "asana": 240,
+    "atlassian": 900,
     "cloudflare": 2_600,
     "cohere": 40,
     "datadog": 1_800,
@@ -33,6 +34,7 @@ LEAST = {
     "linear": 470,
     "mistral": 280,
     "msgraph": 16_000,
+    "notion": 70,
     "okta": 680,
     "openai": 370,
     "opensearch": 480,
