@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Tier
 from outgate.actions.arguments import Arguments
+from outgate.actions.languages import LANGUAGES
 from outgate.actions.operation import Operation
 from outgate.actions.paths import readable
 from outgate.actions.protocols.aws import deeds, hosted, rest, rpc, s3
 from outgate.actions.protocols.aws.asked import Asked, Found, Unclear
 from outgate.actions.protocols.aws.atlas import atlas_of
-from outgate.actions.protocols.aws.hosts import EXPRESS_CONTROL, endpoint
+from outgate.actions.protocols.aws.hosts import EXPRESS_CONTROL, HOSTED, endpoint
 from outgate.actions.protocols.aws.scope import disagreement, signature
 from outgate.actions.unreadable import unreadable
 from outgate.intake.bodies import Undecodable
@@ -52,7 +53,7 @@ def identify(request: Request, service: Service, _catalog: Catalog) -> tuple[Act
     found = _found(request, service, at, query)
     match found:
         case None:
-            return (hosted.action(request, service, at, query),)
+            return hosted.actions(request, service, at, query)
         case Unclear(why):
             return (_unreadable(request, service, why),)
         case asked, operation:
@@ -66,6 +67,8 @@ def wants_body(request: Request, service: Service, _catalog: Catalog) -> bool:
         return False
     query = Arguments(request).query()
     at = endpoint(request.host, atlas)
+    if hosted.is_graphql(request, at):
+        return True
     if isinstance(query, Undecodable) or at.kind in {"other", "hosted"}:
         return False
     found = _found(request, service, at, query, head=True)
@@ -79,16 +82,19 @@ def wants_body(request: Request, service: Service, _catalog: Catalog) -> bool:
 
 
 def operations(service: str) -> tuple[Operation, ...]:
-    """What no file lists."""
-    return (
+    """What no file lists: what is done at hosts where customers' programs answer, a method each."""
+    hosts = tuple(
         Operation(
             service=service,
-            operation="unreadable",
+            operation=f"{name}.*",
             access=Access.UNKNOWN,
             tier=Tier.T2,
-            why="nothing says, or two things say, which operation it is",
-        ),
+            params={"region": "string"},
+            why="nothing says what it does",
+        )
+        for name in sorted(HOSTED)
     )
+    return (*hosts, *LANGUAGES["graphql"].operations(service))
 
 
 def _found(

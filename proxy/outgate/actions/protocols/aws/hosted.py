@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.access import access_of
 from outgate.actions.action import Access, Action, Confidence, Tier
+from outgate.actions.arguments import Arguments
+from outgate.actions.languages import LANGUAGES, Envelope
+from outgate.actions.operation import Told
 from outgate.actions.paths import readable
+from outgate.actions.unreadable import unreadable
 from outgate.intake.request import NoBody, WholeBody
 
 if TYPE_CHECKING:
@@ -19,8 +23,29 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MILD = frozenset({Access.READ, Access.LIST, Access.UNKNOWN})
 
 
-def action(request: Request, service: Service, endpoint: Endpoint, query: Pairs) -> Action:
-    """Give the one action: a guess, and no read where a body comes with it or a field of the query names a deed."""
+def actions(request: Request, service: Service, endpoint: Endpoint, query: Pairs) -> tuple[Action, ...]:
+    """Give what a request does: AppSync speaks GraphQL, of all else only the method is known."""
+    action = _guessed(request, service, endpoint, query)
+    if not is_graphql(request, endpoint):
+        return (action,)
+    said = Envelope(
+        action=action,
+        request=request,
+        arguments=Arguments(request),
+        told=Told(language="graphql"),
+        service=service,
+        inner=lambda inner: (unreadable(service.name, inner.host, "a request inside of a request to AppSync"),),
+    )
+    return LANGUAGES["graphql"].read(said)
+
+
+def is_graphql(request: Request, endpoint: Endpoint) -> bool:
+    """Whether it is for an API that AppSync runs."""
+    return endpoint.name == "appsync-api" and not request.websocket and request.method in {"GET", "POST"}
+
+
+def _guessed(request: Request, service: Service, endpoint: Endpoint, query: Pairs) -> Action:
+    """A guess, and no read where a body comes with it or a field of the query names a deed."""
     reads = request.method in _READS and not request.websocket and not _has_body(request) and not any(map(_deed, query))
     method = "WEBSOCKET" if request.websocket else request.method
     return Action(

@@ -56,7 +56,9 @@ _HOSTED = frozenset(
         ),
     }
 )
-"""What customers run, under names of their own."""
+"""What customers run, under names of their own: the last of their labels."""
+HOSTED = (_HOSTED - {"dkr.ecr"}) | {"ecr-registry", "s3-website"}
+"""What they are called here."""
 _ALSO = {
     "queue": "sqs",
     "ddb": "dynamodb",

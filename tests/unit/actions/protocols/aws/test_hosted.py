@@ -1,9 +1,12 @@
 """What customers run at AWS: only the method speaks, and it is a guess."""
 
 import pytest
-from aws_requests import action
+from asked import asked
+from aws_requests import action, actions, catalog, names
 
 from outgate.actions.action import Access
+from outgate.actions.identify import wants_body
+from outgate.intake.request import UnreadBody
 
 API = "https://a1.execute-api.eu-west-1.amazonaws.com"
 
@@ -29,3 +32,11 @@ def test_it_has_the_name_of_what_it_runs_on():
         "aws.execute-api.POST",
         "a1.execute-api.eu-west-1.amazonaws.com/x",
     )
+
+
+def test_appsync_speaks_graphql():
+    line = "POST https://a1.appsync-api.eu-west-1.amazonaws.com/graphql"
+    found = actions(line, json={"query": "mutation { deleteOrder(id: 1) { id } listOrders { id } }"})
+    assert [one.name for one in found] == ["aws.graphql.mutation.deleteOrder", "aws.graphql.mutation.listOrders"]
+    assert names(line, text="{") == ["aws.unreadable"]
+    assert wants_body(asked(line, body=UnreadBody(length=9)), catalog())
