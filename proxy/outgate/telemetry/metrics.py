@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ OTHER = "other"
 _AGENTS = 100
 _RULES = 500
 _FEW = 50
+_KNOWN = 1000
 _SHORT_DIGEST = 12
 
 _SECONDS = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
@@ -64,6 +66,10 @@ class Metrics:
         self._limits_and_usage()
         self._people_and_switch()
         self._inside()
+        # on every request's path: looking a series up by its labels costs more than counting
+        self._asked = lru_cache(_KNOWN)(self._requests.labels)
+        self._concluded = lru_cache(_KNOWN)(self._outcomes.labels)
+        self._took = lru_cache(_FEW)(self._stages.labels)
         Info("outgate_build", "The running version.", registry=self.registry).info({"version": version("outgate")})
 
     def _requests_and_rules(self) -> None:
@@ -183,8 +189,8 @@ class Metrics:
         self._unlogged = self._counter("outgate_log_lines_lost", "Log lines that could not be written.")
 
     def decided(self, agent: str, decision: Decision, seconds: float) -> None:
-        self._requests.labels(self._agent(agent), str(decision.answer), str(decision.would), decision.reason.value).inc()
-        self._stages.labels("decide").observe(seconds)
+        self._asked(self._agent(agent), decision.answer, decision.would, decision.reason).inc()
+        self._took("decide").observe(seconds)
         if decision.approval and decision.lets_out:
             self.approval("used")
         for rule, effect in sorted(_did_stop(decision)):
@@ -195,7 +201,7 @@ class Metrics:
 
     def concluded(self, agent: str, result: str, status: int | None) -> None:
         kind = f"{status // 100}xx" if status is not None and 100 <= status <= 599 else "none"
-        self._outcomes.labels(self._agent(agent), result, kind).inc()
+        self._concluded(self._agent(agent), result, kind).inc()
 
     def noted(self, what: str, agent: str, about: Mapping[str, Json]) -> None:
         """Count an event. `about` gives a word for a label only where it is one of ours."""
