@@ -14,7 +14,7 @@ from outgate.actions.catalog import GENERIC
 from outgate.actions.languages import LANGUAGES, Envelope
 from outgate.actions.overriding import overridden
 from outgate.actions.paths import plainest, readable
-from outgate.actions.protocols import git, grpc, jsonrpc, llm
+from outgate.actions.protocols import git, grpc, jsonrpc, llm, nested
 from outgate.actions.protocols.mcp_servers import server_at
 from outgate.actions.router import is_kept
 from outgate.actions.service import WEBSOCKET, fallback
@@ -129,6 +129,9 @@ def heavy(request: Request, catalog: Catalog) -> bool:
     if request.opaque or (isinstance(request.body, NoBody) and not request.query):
         return False
     known = catalog.at(request.authority)
+    calls = known.mcp is not None or (known.main is None and jsonrpc.may_be_jsonrpc(request))
+    if calls and nested.heavy(request):
+        return True
     if known.main is None:
         return any(guesser.heavy(request) for guesser in GUESSERS)
     if not known.main.languages:

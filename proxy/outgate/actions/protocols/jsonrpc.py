@@ -11,6 +11,7 @@ from outgate.actions.access import access_of
 from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, is_json
 from outgate.actions.operation import Operation
+from outgate.actions.protocols import nested
 from outgate.actions.protocols.mcp_servers import judge_tool
 from outgate.intake.bodies import Undecodable
 
@@ -200,7 +201,8 @@ def _called(method: str, params: dict[str, JsonValue], server: str, tools: Serve
     access, tier, why, evidence = judge_tool(name, tools) if method == "tools/call" else judged
     action = _known(_operation(f"{method}:{name}", access, tier, why), server)
     given = params.get("arguments")
-    return replace(action, params=_scalars(given) if isinstance(given, dict) else {}, evidence=("mcp", *evidence))
+    action = replace(action, params=_scalars(given) if isinstance(given, dict) else {}, evidence=("mcp", *evidence))
+    return nested.raised(action, given) if method == "tools/call" and given is not None else action
 
 
 def _scalars(given: dict[str, JsonValue]) -> dict[str, Param]:
