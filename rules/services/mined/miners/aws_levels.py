@@ -149,7 +149,7 @@ _SENSITIVE = _names(
     "lightsail.GetRelationalDatabaseMasterUserPassword chime.GetUser codeartifact.GetAuthorizationToken "
     "secretsmanager.BatchGetSecretValue secretsmanager.GetSecretValue sso.GetRoleCredentials "
     "eks-auth.AssumeRoleForPodIdentity mediapackage.RotateChannelCredentials rds.DownloadDBLogFilePortion "
-    "rds.DownloadCompleteDBLogFile apigateway.GetApiKeys apigateway.GetApiKey acm.ExportCertificate "
+    "apigateway.GetApiKeys apigateway.GetApiKey acm.ExportCertificate "
     "iot.CreateKeysAndCertificate emr.GetClusterSessionCredentials datazone.GetEnvironmentCredentials "
     "lakeformation.GetTemporaryGlueTableCredentials"
 )
@@ -172,7 +172,7 @@ _STOPS = _names(
     "kms.ScheduleKeyDeletion organizations.LeaveOrganization organizations.CloseAccount "
     "organizations.RemoveAccountFromOrganization organizations.DisablePolicyType account.DisableRegion "
     "cloudwatch.DisableAlarmActions cloudwatch.DeleteAlarms events.DisableRule shield.DeleteSubscription "
-    "wafv2.DeleteLoggingConfiguration wafv2.DisassociateWebACL access-analyzer.DeleteAnalyzer "
+    "wafv2.DeleteLoggingConfiguration wafv2.DisassociateWebACL accessanalyzer.DeleteAnalyzer "
     "ses.UpdateAccountSendingEnabled sesv2.PutAccountSendingAttributes iam.DeleteAccountPasswordPolicy "
     "iam.DeactivateMFADevice s3.PutBucketLogging s3control.DeletePublicAccessBlock s3.DeletePublicAccessBlock "
     "rds.StopDBInstance rds.StopDBCluster logs.DeleteLogGroup logs.PutRetentionPolicy "
@@ -201,9 +201,6 @@ _PAID = _names(
     "marketplace-agreement.AcceptAgreementRequest shield.CreateSubscription snowball.CreateJob outposts.CreateOrder "
     "ec2.CreateCapacityReservation mturk.SendBonus mturk.ApproveAssignment mturk.CreateHIT "
     "ec2.AcceptReservedInstancesExchangeQuote bedrock.CreateProvisionedModelThroughput acm-pca.CreateCertificateAuthority"
-)
-_CALLS_OUT = _names(
-    "sns.Subscribe events.CreateApiDestination events.CreateConnection events.UpdateApiDestination firehose.CreateDeliveryStream"
 )
 
 

@@ -97,7 +97,8 @@ def _action(route: Route, found: Found, asked: Asked, said: dict[str, Param], un
     for part, index in found.also:
         other = asked.service.route(part, index, asked.request.method if found.how == "path" else "").operation
         also.append(f"also {other.operation}")
-        access, tier, why = (other.access, other.tier, other.why) if other.tier > tier else (access, tier, why)
+        if other.tier > tier or (access.only_reads and not other.access.only_reads):
+            access, tier, why = other.access, max(tier, other.tier), other.why
     return Action(
         service=operation.service,
         operation=operation.operation,

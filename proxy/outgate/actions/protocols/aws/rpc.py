@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from outgate.actions.mined import Part
     from outgate.actions.protocols.aws.asked import Asked, Pairs
 
-ACTION, VERSION, TARGET, SMITHY = "Action", "Version", "x-amz-target", "smithy-protocol"
+ACTION, VERSION, QUEUE, TARGET, SMITHY = "Action", "Version", "QueueUrl", "x-amz-target", "smithy-protocol"
 CBOR = "rpc-v2-cbor"
 _CBOR_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)")
 _QUEUE = re.compile(r"/(?:[0-9]{12}/[A-Za-z0-9_.-]{1,85}/?)?")
@@ -33,6 +33,8 @@ def find(asked: Asked, *, head: bool) -> Found | Unclear | None:
     named = [value for name, value in asked.query if _ANY_ACTION.fullmatch(name)]
     if bool(targets) + cbor + bool(named) > 1 or len(targets) > 1 or len(smithy) > 1:
         return Unclear("it names an operation in two ways")
+    if any(name.strip().lower() in {TARGET, SMITHY} for name, _ in asked.query):
+        return Unclear("a field of the query stands for a header that names an operation")
     if targets:
         return _by_target(asked, targets[0])
     if cbor:
@@ -126,7 +128,13 @@ def _of_action(asked: Asked, speaking: tuple[Part, ...], action: str, pairs: Pai
         found = [(part, at) for part, at in found if part.meta["version"] == version] or ([] if version else found)
     if not found:
         return Unclear("its Action is no operation of this host's")
-    return _made(found, "Action", Query(asked.request, pairs))
+    queue = next((value for name, value in pairs if name == QUEUE), "")
+    if asked.request.path == "/":
+        return _made(found, "Action", Query(asked.request, pairs))
+    if queue and not queue.endswith(asked.request.path):
+        return Unclear("it names one queue in its path, and another beside it")
+    there = f"https://{asked.request.host}{asked.request.path}"
+    return _made(found, "Action", Query(asked.request, pairs if queue else (*pairs, (QUEUE, there))))
 
 
 def _place(asked: Asked, part: Part, operation: str) -> int | None:

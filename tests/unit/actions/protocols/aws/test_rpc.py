@@ -48,6 +48,11 @@ def test_what_looks_like_the_operation_of_several_is_that_of_one_and_names_the_o
 def test_a_queue_is_asked_at_its_own_path():
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/jobs"
     assert names(f"POST {url}", form="Action=PurgeQueue&Version=2012-11-05") == ["aws.sqs.PurgeQueue"]
+    purged = action(f"POST {url}", form="Action=PurgeQueue")
+    assert (purged.params["queueUrl"], purged.instance) == (url, "account:123456789012")
+    assert names(f"POST {url}", form="Action=PurgeQueue&QueueUrl=https://sqs.eu-west-1.amazonaws.com/1/other") == [
+        "aws.unreadable"
+    ]
     assert names("POST https://sqs.eu-west-1.amazonaws.com/a/b/c", form="Action=PurgeQueue") == ["aws.unreadable"]
 
 
@@ -75,6 +80,7 @@ def test_a_queue_is_asked_at_its_own_path():
         (f"POST {DYNAMO}/?Action=ListTables", {"headers": DELETE}),
         (f"POST {DYNAMO}/", {"headers": {TARGET: "DynamoDB_20120810.deletetable"}}),
         (f"POST {DYNAMO}/", {"headers": {TARGET: "DynamoDB.DeleteTable"}}),
+        (f"POST {DYNAMO}/?X-Amz-Target=DynamoDB_20120810.DeleteTable", {"headers": {TARGET: "DynamoDB_20120810.ListTables"}}),
         (f"POST {DYNAMO}/", {}),
         (f"POST {CBOR}", {}),
         (f"GET {CBOR}", {"headers": SMITHY}),
