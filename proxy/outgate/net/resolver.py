@@ -61,7 +61,7 @@ class SystemResolver:
         served: bool = False,
     ) -> None:
         self._served = served
-        self.adopt(destinations)
+        self._destinations = destinations
         self._lookup = lookup
         self._own = own
         self._fenced = fenced
@@ -71,7 +71,7 @@ class SystemResolver:
 
     async def pin(self, host: str, port: int) -> Pin | NoWay:
         """Give the one address, judged. Asks nameservers, so only for a request that may leave."""
-        said = self._said(host)
+        said = self._destinations.of(host)
         try:
             match said.route:
                 case Fixed(address=address, port=fixed_port):
@@ -86,7 +86,6 @@ class SystemResolver:
     def adopt(self, destinations: Destinations) -> None:
         """Go by this table from now on."""
         self._destinations = destinations
-        self._said = lru_cache(_REMEMBERED)(destinations.of)  # every request asks for the same few hosts again
 
     def failed(self, pin: Pin) -> None:
         """Nothing answered there: prefer another address of the same name for a while."""
