@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,20 +11,170 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outgate.actions.action import Access
 from outgate.cli.group import Commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from outgate.actions.action import Tier
     from outgate.actions.openapi.draft import Draft, Imported
     from outgate.actions.openapi.drift import Difference
     from outgate.actions.openapi.overlay import Overlay
     from outgate.actions.openapi.servers import Server
     from outgate.actions.vocabulary import Kind
+    from outgate.digest import Json
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, cls=Commands)
 
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Services = Annotated[
+    list[Path] | None, typer.Option("--services", metavar="PATH", help="Your own service files, or a folder of them.")
+]
+
+
+@app.command("search")
+def look(  # noqa: PLR0913  # one parameter an option
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORD…", help="As in refund, or delete bucket.")] = None,
+    *,
+    service: Annotated[list[str] | None, typer.Option(metavar="S", help="Only of this service. Repeatable.")] = None,
+    access: Annotated[Access | None, typer.Option(help="Only of this access.")] = None,
+    tier: Annotated[str | None, typer.Option(metavar="T0…T3", help="Only of this tier.")] = None,
+    most: Annotated[int, typer.Option("-n", metavar="N", min=1, max=100_000, help="How many are shown.")] = 20,
+    services: Services = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find operations by words in their names, the best first."""
+    from outgate.actions.search import search
+    from outgate.cli.action_lines import hits
+    from outgate.cli.policy import catalog_of
+
+    text = " ".join(words or ())
+    found = search(text, catalog_of(services), services=service or (), access=access, tier=_tier(tier), most=most)
+    if as_json:
+        said = [{"name": one.name, "access": one.access.value, "tier": int(one.tier), "why": one.why} for one in found.operations]
+        typer.echo(json.dumps({"total": found.total, "operations": said}, indent=2, ensure_ascii=False))
+        return
+    for line in hits(found, text):
+        typer.echo(line)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in stripe.PostRefunds; or a service, as in stripe.")],
+    *,
+    services: Services = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an operation: requests, parameters, access, tier and why, a rule for it; or a service."""
+    from outgate.actions.known import known, summed
+    from outgate.actions.search import near
+    from outgate.cli import action_lines
+    from outgate.cli.policy import catalog_of
+    from outgate.errors import ConfigError
+    from outgate.stores.mined_sources import mined_of
+
+    catalog = catalog_of(services)
+    if (of := summed(name, catalog)) is not None:
+        mined = mined_of(name)
+        lines = action_lines.service(of, mined)
+        said: Json = action_lines.service_json(of, mined) if as_json else None
+    elif (one := known(name, catalog)) is not None:
+        lines = action_lines.operation(one)
+        said = action_lines.operation_json(one) if as_json else None
+    else:
+        meant = near(name, catalog)
+        raise ConfigError(f"no operation or service '{name}'" + (f", did you mean {', '.join(meant)}?" if meant else ""))
+    typer.echo(json.dumps(said, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+@app.command("services")
+def listed(*, services: Services = None, as_json: AsJson = False) -> None:
+    """List the services that are known, with their hosts and how many operations each has."""
+    from outgate.actions.known import summed
+    from outgate.cli import action_lines
+    from outgate.cli.policy import catalog_of
+    from outgate.stores.mined_sources import mined_of
+
+    catalog = catalog_of(services)
+    found = [one for name in catalog.services() if (one := summed(name, catalog)) is not None]
+    if as_json:
+        said = [action_lines.service_json(one, mined_of(one.name)) for one in found]
+        typer.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        return
+    for line in action_lines.services(found):
+        typer.echo(line)
+
+
+@app.command("coverage")
+def covered(  # noqa: PLR0913  # one parameter an option
+    log: Annotated[
+        Path | None, typer.Argument(metavar="LOG", help="A state folder, or a folder of logs; default: this machine's.")
+    ] = None,
+    *,
+    agent: Annotated[str | None, typer.Option(metavar="NAME", help="Only what this agent did.")] = None,
+    draft: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Print a service file to begin with, of what was seen at this host.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Write one for each host into this folder.")
+    ] = None,
+    most: Annotated[int, typer.Option("-n", metavar="N", min=1, help="How many are shown.")] = 15,
+    services: Services = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what share of recorded traffic was known, and how; what was not; and write service files to begin with."""
+    from outgate.actions.openapi.writing import written_of_traffic
+    from outgate.analysis.coverage import coverage, drafts
+    from outgate.cli import action_lines
+    from outgate.cli.policy import catalog_of, decisions_in
+    from outgate.errors import ConfigError, UnavailableError
+
+    folder, receipts = decisions_in(log, agent)
+    found = coverage(receipts)
+    if not found.decisions:
+        raise UnavailableError(f"no decisions are in {folder} yet, run your agent first: outgate run -- CMD…")
+    unmapped = found.unmapped()
+    texts = {host: written_of_traffic(one, host) for host, one in drafts(unmapped, catalog_of(services)).items()}
+    if draft is not None:
+        if draft not in texts:
+            raise ConfigError(
+                f"nothing that is not known was seen at '{draft}'" + (f", but at {', '.join(texts)}" if texts else "")
+            )
+        typer.echo(texts[draft], nl=False)
+        return
+    if out is not None:
+        _drafts(texts, out)
+    if as_json:
+        typer.echo(json.dumps(action_lines.coverage_json(found, unmapped, texts), indent=2, ensure_ascii=False))
+        return
+    for line in action_lines.coverage(found, unmapped, most):
+        typer.echo(line)
+    if texts and out is None:
+        typer.echo(f"next: outgate actions coverage --draft {next(iter(texts))} > mine.yaml")
+
+
+def _drafts(texts: dict[str, str], folder: Path) -> None:
+    from outgate.errors import ConfigError
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for host, text in texts.items():
+        path = folder / f"{re.sub('[^a-z0-9.-]+', '-', host)}.yaml"
+        if path.exists():
+            raise ConfigError(f"{path} is there already, name another folder")
+        path.write_text(text, "utf-8")
+        _say(f"{path}: written, read it through")
+
+
+def _tier(said: str | None) -> Tier | None:
+    from outgate.actions.action import Tier
+    from outgate.errors import ConfigError
+
+    if said is None:
+        return None
+    if said.upper() not in Tier.__members__:
+        raise ConfigError(f"unknown tier '{said}', use one of {', '.join(Tier.__members__)}")
+    return Tier[said.upper()]
 
 
 @app.command("import")

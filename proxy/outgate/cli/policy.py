@@ -250,6 +250,12 @@ def _report(suite: Suite, policy: Policy, tried: Sequence[Tried]) -> None:
         typer.echo(f"  no case matches {', '.join(unmatched)}")
 
 
+def decisions_in(log: Path | None, agent: str | None) -> tuple[Path, Iterator[Mapping[str, Json]]]:
+    """The folder of logs that is meant, and what an agent, or everybody, did; says how far it is."""
+    folder = _logs_in(log) if log else _own_log()
+    return folder, _reading(_decisions(folder, agent))
+
+
 def _own_log() -> Path:
     import os
 

@@ -52,11 +52,14 @@ class Draft:
     service: str
     head: Mapping[str, Any]
     entries: tuple[Entry, ...]
+    adds: bool = False
+    """To a service that is there already."""
 
     @property
     def value(self) -> dict[str, Any]:
         """The whole file, as it is when it is read."""
-        return {"outgate": LANGUAGE, "service": self.service, **self.head, "operations": {e.name: e.value for e in self.entries}}
+        name = "adds-to" if self.adds else "service"
+        return {"outgate": LANGUAGE, name: self.service, **self.head, "operations": {e.name: e.value for e in self.entries}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

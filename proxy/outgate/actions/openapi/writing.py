@@ -24,19 +24,35 @@ _HOLE = re.compile(r"\{(_?[A-Za-z0-9_]+)(\+?)\}")
 
 
 def written(draft: Draft, of: str) -> str:
-    """Write a service file. `of` says what it was made of."""
-    lines = [
+    """Write a service file of a document. `of` says which one."""
+    return _file(
+        draft,
         f"# {_comment(str(draft.head.get('title') or draft.service))}, made of {_comment(of)} by `outgate actions import`.",
         "# Read it through: access and tier follow from scopes, methods and names, and where a name lies they are wrong. What",
         "# you change here stays; `outgate actions import --check` says where the document and this file differ later.",
+    )
+
+
+def written_of_traffic(draft: Draft, host: str) -> str:
+    """Write a service file of what was seen at a host: one to begin with."""
+    return _file(
+        draft,
+        f"# What was seen at {_comment(host)}, written by `outgate actions coverage`. Nobody knows what these requests do but",
+        "# those who made the service: name the operations, correct access and tier, take out what should not be there.",
+    )
+
+
+def _file(draft: Draft, *head: str) -> str:
+    lines = [
+        *head,
         "outgate: service/v1alpha",
-        f"service: {draft.service}",
+        f"{'adds-to' if draft.adds else 'service'}: {draft.service}",
         *(f"{key}: {flow(value, inside=False)}" for key, value in draft.head.items()),
         "operations:",
         *_operations(draft),
-        "examples:",
-        *(f"  - {flow(example)}" for example in examples(draft)),
     ]
+    if shown := examples(draft):
+        lines += ["examples:", *(f"  - {flow(example)}" for example in shown)]
     return "\n".join(lines) + "\n"
 
 
@@ -77,7 +93,10 @@ def _entry(entry: Entry) -> Iterator[str]:
 
 def examples(draft: Draft) -> list[dict[str, Any]]:
     """Requests of the file, and what they are."""
-    host = _HOLE.sub("acme", str(draft.head["hosts"][0])).replace("*.", "one.")
+    hosts = draft.head.get("hosts")
+    if not hosts:
+        return []
+    host = _HOLE.sub("acme", str(hosts[0])).replace("*.", "one.")
     sound = [entry for entry in draft.entries if "fit " not in entry.remark]
     worst = sorted(sound, key=lambda entry: str(entry.value["tier"]), reverse=True)[:EXAMPLES]
     return [_example(draft.service, host, entry) for entry in sound if entry in worst]
