@@ -125,7 +125,7 @@ APART: Final = (
 )
 
 
-EVERY_TIME: Final = ("test_one_reading", "test_tunnels", "test_opaque", "test_websocket")
+EVERY_TIME: Final = ("test_fails_closed", "test_malformed", "test_one_reading", "test_opaque", "test_tunnels", "test_websocket")
 """Modules that run by every way each time; the rest of them under `tests/run --all`."""
 
 
