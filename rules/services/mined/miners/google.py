@@ -28,8 +28,6 @@ _NOT_A_READ = re.compile(r".*\.(?:watch|stop|copy|prewarm\w*|removePrewarmed\w*)
 _PARAMS = {
     "maxResults": "limit int query.maxResults",
     "pageSize": "limit int query.pageSize",
-    "q": "query string query.q",
-    "query": "query string query.query",
     "force": "force bool query.force",
     "dryRun": "dry_run bool query.dryRun",
     "validateOnly": "dry_run bool query.validateOnly",
