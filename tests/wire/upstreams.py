@@ -196,8 +196,6 @@ class Upstream:
             if seen.target.partition("?")[0] in self.early:
                 await answer(turn)
                 if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
-                    while await reader.read(65536):
-                        pass  # as servers linger: to close with something unread may take back the answer
                     return
             else:
                 await self._h1_body(seen, connection, reader)
