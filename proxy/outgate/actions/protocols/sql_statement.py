@@ -210,7 +210,7 @@ def _called(nodes: list[Expr]) -> Iterator[Statement]:
         if name and (done := done_by(name)) is not None:
             together.setdefault(done, {})[name if name.isprintable() else ""] = None
     for (access, tier, why), names in together.items():
-        yield Statement(kind=CALL, access=access, tier=tier, why=why, functions=tuple(names)[:MOST])
+        yield Statement(kind=CALL, access=access, tier=tier, why=why, tables=(), columns=(), functions=tuple(names)[:MOST])
 
 
 def _text(command: Expr) -> str:
@@ -238,6 +238,8 @@ def _explained(text: str, dialect: str) -> Iterator[Statement]:
     if isinstance(inner, Undecodable) or not inner:
         yield Statement(kind="explain", access=Access.UNKNOWN, tier=Tier.T2, why="what it explains can't be read")
         return
-    yield Statement(kind="explain", access=Access.READ, tier=Tier.T0, why="it shows how something would be done")
+    tables = dict.fromkeys(table for one in inner for table in one.tables or ())
+    why = "it shows how something would be done"
+    yield Statement(kind="explain", access=Access.READ, tier=Tier.T0, why=why, tables=tuple(tables), columns=())
     if _RUN.search(found["how"]) or any(one.kind == "other" for one in inner):
         yield from inner
