@@ -1,13 +1,14 @@
 """Requests to AWS for tests, signed as SDKs sign them; and what they are."""
 
+import json
 from functools import cache
 
 from asked import asked
 
 from outgate.actions.identify import identify
+from outgate.actions.mined import Mined, Part
 from outgate.actions.service_file import compile_catalog
 from outgate.document import parse
-from outgate.stores.catalog_files import load_mined
 from outgate.stores.shipped import shipped
 
 KEY, OWNER = "ASIAQNZGKIQY56JQ7WML", "029608264753"
@@ -22,9 +23,14 @@ def catalog():
 def alone():
     """What is known of AWS, and of nothing else: nothing in it was asked for yet."""
     folder = shipped("rules", "services")
-    mined, captured = load_mined(folder / "mined")
+    files = json.loads((folder / "mined" / "SOURCES.json").read_text())["files"]
+    parts = (
+        Part("aws", said["part"], (folder / "mined" / name).read_bytes(), name)
+        for name, said in files.items()
+        if said["service"] == "aws"
+    )
     document = parse((folder / "aws.yaml").read_text(), "aws.yaml")
-    return compile_catalog([document], {"aws": mined["aws"]}, captured)
+    return compile_catalog([document], {"aws": Mined(tuple(parts))})
 
 
 def scope(service, region="eu-west-1", key=KEY):

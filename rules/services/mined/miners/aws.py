@@ -108,7 +108,7 @@ def _mined(model: Model, name: str, said: Mapping[str, Any], levels: aws_levels.
     level = levels.of(model.name, model.signing, model.metadata["endpointPrefix"], name, said)
     named = f"{model.name}.{name}"
     marks = aws_levels.marks(model.name, name, level)
-    params = tuple(aws_params.of(model.said, said, model.protocols[0]))
+    params = tuple(aws_params.of(name, model.said, said, model.protocols[0]))
     if not model.is_rest:
         return Mined(name=named, level=level, marks=marks, params=params)
     template = _HOLE.sub(lambda hole: "{" + aws_params.named(hole[0][1:-1]) + "}", _uri(said).partition("?")[0])

@@ -12,6 +12,11 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+")
 _ID = re.compile(r"(?:Id|ID|Arn|ARN|Identifier|Name|Url|URL|Alias|Bucket|Key|Email|Address|Number|TopicArn|Uri)$", re.IGNORECASE)
 _IDS = re.compile(r"(?:Ids|IDs|Arns|ARNs|Identifiers|IdList|ArnList|Keys|Entries|Addresses|AllocationIds)$", re.IGNORECASE)
 _NAMES = re.compile(r"Names?(?:List)?$", re.IGNORECASE)
+_ABOUT = re.compile(r"(?:Id|Arn|ARN|Name|Identifier|Ids|Arns|ARNs|Names|Identifiers)$")
+_ASIDE = re.compile(r"token|marker|kms|client|request|owner|role|filter|attribute", re.IGNORECASE)
+"""Identifies something else than what it is about."""
+_LISTED = re.compile(r"(?:Id|ID|Arn|ARN|Identifier|Name|Key|Address|Entrie)?(?:List|s|es)?$")
+_ANYTHING = frozenset({"", "resource", "item", "object", "record", "request", "entrie", "entry"})
 _LIMITS = frozenset({"maxresults", "limit", "maxitems", "maxrecords", "maxkeys", "max-keys", "pagesize", "maxnumberofmessages"})
 _SAME = {"tableName": "table", "modelId": "model", "accountId": "account", "awsAccountId": "account", "queryString": "statement",
          "sql": "statement", "sqls": "statement", "sqlStatement": "statement"}  # fmt: skip
@@ -35,20 +40,23 @@ def named(member: str) -> str:
     return _SAME.get(name, f"{name}_id" if name in _NOT_TEXT else name) + greedy
 
 
-def of(model: Mapping[str, Any], said: Mapping[str, Any], protocol: str) -> Iterator[str]:
+def of(operation: str, model: Mapping[str, Any], said: Mapping[str, Any], protocol: str) -> Iterator[str]:
     """Give what rules may ask of an operation beside the variables of its path: ids, names, how many, a rehearsal or not."""
     shapes: Mapping[str, Any] = model["shapes"]
     if "input" not in said:
         return
     shape = shapes[said["input"]["shape"]]
-    required = set(shape.get("required", ()))
+    members: Mapping[str, Any] = shape.get("members", {})
+    needed = _needed(operation, members, set(shape.get("required", ())))
     given: set[str] = set()
     single = 0
-    for name, member in sorted(shape.get("members", {}).items(), key=lambda pair: (pair[0] not in required, pair[0])):
+    for name, member in sorted(members.items(), key=lambda pair: (pair[0] not in needed, pair[0])):
         place = _place(name, member, shapes, protocol)
         if place is None:
             continue
-        for param in _params(name, member, shapes, place, required=name in required):
+        if shapes[member["shape"]]["type"] == "list" and not _counts(operation, name):
+            continue
+        for param in _params(name, member, shapes, place, required=name in needed):
             known = param.partition(" ")[0]
             is_text = param.split(" ")[1] == "string"
             if known in given or (is_text and single >= _MOST):
@@ -56,6 +64,20 @@ def of(model: Mapping[str, Any], said: Mapping[str, Any], protocol: str) -> Iter
             given.add(known)
             single += is_text
             yield param
+
+
+def _counts(operation: str, name: str) -> bool:
+    """Whether a list says how often it is done: machines that are ended, not the groups that a new one is put into."""
+    stem = _LISTED.sub("", name).lower().removesuffix("s")
+    return "tag" not in stem and (stem in _ANYTHING or stem in operation.lower() or operation.lower() in stem)
+
+
+def _needed(operation: str, members: Mapping[str, Any], required: set[str]) -> set[str]:
+    """What says what it is about: what is required; where nothing is that does, what may be given instead (a name or an ARN)."""
+    if any(_ID.search(name) or _IDS.search(name) or members[name].get("location") == "uri" for name in required):
+        return required
+    about = {name for name in members if _ABOUT.search(name) and not _ASIDE.search(name)}
+    return required | {name for name in about if name[-1] != "s" or _counts(operation, name)}
 
 
 def _params(name: str, member: Mapping[str, Any], shapes: Mapping[str, Any], place: str, *, required: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from outgate.actions.arguments import Arguments
 from outgate.actions.protocols.aws.asked import Found, Unclear
 from outgate.actions.protocols.aws.fields import Cbor, Query
 from outgate.intake.bodies import Undecodable
+from outgate.intake.media import media_of
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 ACTION, VERSION, QUEUE, TARGET, SMITHY = "Action", "Version", "QueueUrl", "x-amz-target", "smithy-protocol"
 CBOR = "rpc-v2-cbor"
+_IN_CBOR = frozenset({"application/x-amz-cbor-1.1", "application/x-amz-cbor-1.0"})
+"""How some SDKs write to Kinesis what others write in JSON."""
 _CBOR_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)")
 _QUEUE = re.compile(r"/(?:[0-9]{12}/[A-Za-z0-9_.-]{1,85}/?)?")
 _ANY_ACTION = re.compile(r"\s*action\s*", re.IGNORECASE)
@@ -54,7 +57,9 @@ def _by_target(asked: Asked, target: str) -> Found | Unclear:
     ]
     if not found:
         return Unclear("X-Amz-Target names no operation of this host's")
-    return _made(found, "X-Amz-Target", Arguments(asked.request, json=True))
+    media = media_of(asked.request.headers)
+    in_cbor = media is not None and media.kind in _IN_CBOR
+    return _made(found, "X-Amz-Target", Cbor(asked.request) if in_cbor else Arguments(asked.request, json=True))
 
 
 def _by_path(asked: Asked, smithy: list[str]) -> Found | Unclear:

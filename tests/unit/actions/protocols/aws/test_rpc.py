@@ -27,6 +27,15 @@ def test_a_header_names_one():
     assert (gone.name, gone.resource, gone.params["table"]) == ("aws.dynamodb.DeleteTable", "orders", "orders")
 
 
+def test_what_a_header_names_may_be_said_in_cbor():
+    headers = {TARGET: "Kinesis_20131202.DeleteStream", "content-type": "application/x-amz-cbor-1.1"}
+    body = bytes.fromhex("a16a53747265616d4e616d6563616263").decode("latin-1")
+    gone = action("POST https://kinesis.eu-west-1.amazonaws.com/", sign="kinesis", headers=headers, text=body)
+    assert (gone.name, gone.params["streamName"]) == ("aws.kinesis.DeleteStream", "abc")
+    said = names("POST https://kinesis.eu-west-1.amazonaws.com/", headers=headers, text='{"StreamName":"a"}')
+    assert said == ["aws.kinesis.DeleteStream", "aws.unreadable"]
+
+
 def test_a_path_names_one():
     gone = action(f"POST {CBOR}", sign="monitoring", headers=SMITHY, text=ALARMS)
     assert (gone.name, gone.count, gone.params["names"]) == ("aws.cloudwatch.DeleteAlarms", 2, ("a", "b"))
