@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from outgate.actions.operation import Operation, Route, Template, Told
     from outgate.actions.router import Found
     from outgate.actions.service import Service
+    from outgate.actions.speakers import Speaker
     from outgate.intake.request import Request
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -71,8 +72,13 @@ def _identify(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Acti
 
 def _overrides(request: Request, catalog: Catalog) -> bool:
     known = catalog.at(request.authority).main
-    speaker = None if known is None else SPEAKERS.get(known.speaks)
+    speaker = None if known is None else _speaker(known)
     return speaker is not None and speaker.overrides
+
+
+def _speaker(service: Service) -> Speaker | None:
+    """The protocol of its hosts: one that a plug-in brought, or ours."""
+    return service.speaker or SPEAKERS.get(service.speaks)
 
 
 def _as_sent(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Action, ...]:
@@ -88,7 +94,7 @@ def _as_sent(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Actio
             return called
     if known.main is None:
         return _guessed_protocol(request) or (_generic(request),)
-    speaker = SPEAKERS.get(known.main.speaks)
+    speaker = _speaker(known.main)
     spoken = () if speaker is None else speaker.identify(request, known.main, catalog)
     if not spoken and grpc.is_googles(request, known.main):
         spoken = grpc.identify(request, known.main)
@@ -118,7 +124,7 @@ def wants_body(request: Request, catalog: Catalog) -> bool:
     if known.main is None:
         told = (guesser.wants_body(request) for guesser in GUESSERS if guesser.may_be(request))
         return jsonrpc.may_be_jsonrpc(request) or any(told)
-    speaker = SPEAKERS.get(known.main.speaks)
+    speaker = _speaker(known.main)
     if speaker is not None and speaker.wants_body(request, known.main, catalog):
         return True
     return any(route.value.reads_body for route in _routes(request, known.main) if route is not None)
@@ -144,7 +150,7 @@ def heavy(request: Request, catalog: Catalog) -> bool:
 
 def _told_at(request: Request, service: Service) -> list[Told]:
     """What operations of a service may be told that are not found by their path: those whose part the host names."""
-    if service.speaks not in SPEAKERS:
+    if _speaker(service) is None:
         return []
     parts: dict[str, list[Told]] | None = service.at_hand.get("told")
     if parts is None:
@@ -165,7 +171,7 @@ def _method(request: Request) -> str:
 
 def _routes(sent: Request, service: Service) -> tuple[Found[Route] | None, ...]:
     """What the path leads to, and what it would for a lenient server, where that is something else."""
-    speaker = SPEAKERS.get(service.speaks)
+    speaker = _speaker(service)
     request = sent if speaker is None else speaker.plainly(sent, service)
     found = _find(service, request, request.path)
     lenient = plainest(request.path)

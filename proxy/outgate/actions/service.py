@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from outgate.actions.operation import Param
     from outgate.actions.protocols.mcp_servers import Server
     from outgate.actions.router import Router
+    from outgate.actions.speakers import Speaker
     from outgate.actions.vocabulary import Kind
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
@@ -68,6 +69,8 @@ class Service:
     """Of MCP alone: what is said of the tools of some of its hosts."""
     languages: frozenset[str] = frozenset()
     """Those that some body of it may be in: what `reads` says."""
+    speaker: Speaker | None = field(default=None, repr=False)
+    """The protocol that it speaks, where a plug-in brought it."""
     at_hand: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     """Routes made of what was mined, once each: see `routes.py`. Protocols keep here what they made of it, too."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from outgate.actions.mined import Mined
     from outgate.actions.operation import Template
     from outgate.actions.protocols.mcp_servers import Server
+    from outgate.actions.speakers import Speaker
     from outgate.document import Document
     from outgate.errors import Problem
 
@@ -70,6 +71,7 @@ class _Draft:
     egress: bool = False
     told: set[str] = field(default_factory=set)
     mined: Mined = NOTHING
+    speaker: Speaker | None = None
     servers: list[Server] = field(default_factory=list)
 
 
@@ -83,17 +85,24 @@ class _Whole:
         default_factory=lambda: {name: (kind, "every service") for name, kind in VOCABULARY.items()}
     )
     mined: Mapping[str, Mined] = field(default_factory=dict)
+    speakers: Mapping[str, Speaker] = field(default_factory=dict)
+    """What plug-ins brought."""
 
 
 def compile_catalog(
-    documents: Iterable[Document], mined: Mapping[str, Mined] | None = None, captured: Collection[str] = ()
+    documents: Iterable[Document],
+    mined: Mapping[str, Mined] | None = None,
+    captured: Collection[str] = (),
+    speakers: Mapping[str, Speaker] | None = None,
 ) -> Catalog:
     """Compile service files, in any order, over what was `mined` of each service; `captured` names variables in paths there.
+
+    `speakers` are protocols that plug-ins brought, by the name that `speaks` says.
 
     Raises ConfigError with every problem in every file.
     """
     found: list[Problem] = []
-    whole = _Whole(mined=mined or {})
+    whole = _Whole(mined=mined or {}, speakers=speakers or {})
     roots = [Entry(document, (), document.value, found) for document in documents]
     for root in roots:
         _declare(root, whole)
@@ -118,7 +127,7 @@ def _declare(root: Entry, whole: _Whole) -> None:
         return
     name = root.get("service").text("a service's name", _SERVICE)
     said = root.get("speaks")
-    speaks = "rest" if said.value is None else said.choice("protocol", ("rest", *_PROTOCOLS, *SPEAKERS))
+    speaks = "rest" if said.value is None else said.choice("protocol", ("rest", *_PROTOCOLS, *SPEAKERS, *whole.speakers))
     if name in whole.drafts or name == "http":
         root.get("service").say(f"service '{name}' is here twice, write `adds-to: {name}` in one of them")
     shared = {*_PROTOCOLS, *(speaker.name for speaker in SPEAKERS.values() if speaker.shared)}
@@ -132,6 +141,7 @@ def _declare(root: Entry, whole: _Whole) -> None:
         _auth(root.get("auth")),
         json=bodies.value is not None and bodies.choice("form of bodies", ("json",)) == "json",
         mined=whole.mined.get(name, NOTHING),
+        speaker=whole.speakers.get(speaks),
     )
 
 
@@ -409,7 +419,7 @@ def _service(draft: _Draft) -> Service:
     unreadable = Operation(
         service=draft.name, operation=UNREADABLE, access=Access.UNKNOWN, tier=Tier.T2, why="the body can't be read"
     )
-    speaker = SPEAKERS.get(draft.speaks)
+    speaker = draft.speaker or SPEAKERS.get(draft.speaks)
     operations = _PROTOCOLS.get(draft.speaks) or (
         *draft.operations.values(),
         *(unlisted | draft.otherwise).values(),
@@ -429,6 +439,7 @@ def _service(draft: _Draft) -> Service:
         otherwise=unlisted | draft.otherwise,
         listed=frozenset(draft.otherwise),
         mined=draft.mined,
+        speaker=draft.speaker,
         overrides=draft.overrides,
         servers=tuple(draft.servers),
         languages=frozenset(draft.told),

@@ -22,6 +22,7 @@ from outgate.settings.values import AgentSettings
 from outgate.stores.agent_files import load_agents
 from outgate.stores.catalog_files import load_catalog
 from outgate.stores.people_files import load_people
+from outgate.stores.plugins import load_plugins
 from outgate.stores.policy_cases import cases_beside, try_cases_beside
 from outgate.stores.policy_files import load_policies, policy_path
 from outgate.stores.shipped import shipped
@@ -188,7 +189,10 @@ def _rules(
 ) -> tuple[Settings, Catalog, Policy]:
     """Each needs the one before."""
     settings = settings_files.load(config, environ)
-    catalog = load_catalog(*settings.services)
+    plugins = load_plugins(settings.plugins)
+    for plugin in plugins:
+        LOGGER.info("plug-in %s", plugin)
+    catalog = load_catalog(*settings.services, plugins=plugins)
     names = policies or settings.policies or (DEFAULT_POLICY,)
     return settings, catalog, load_policies(names, catalog, mode=Mode.ENFORCE if enforce or settings.enforce else None)
 

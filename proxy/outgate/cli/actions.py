@@ -93,8 +93,9 @@ def listed(*, services: Services = None, as_json: AsJson = False) -> None:
     """List the services that are known, with their hosts and how many operations each has."""
     from outgate.actions.known import summed
     from outgate.cli import action_lines
-    from outgate.cli.policy import catalog_of
+    from outgate.cli.policy import catalog_of, settings_of
     from outgate.stores.mined_sources import mined_of
+    from outgate.stores.plugins import load_plugins
 
     catalog = catalog_of(services)
     found = [one for name in catalog.services() if (one := summed(name, catalog)) is not None]
@@ -104,6 +105,8 @@ def listed(*, services: Services = None, as_json: AsJson = False) -> None:
         return
     for line in action_lines.services(found):
         typer.echo(line)
+    for plugin in load_plugins(settings_of().plugins):
+        typer.echo(f"plug-in {plugin}")
 
 
 @app.command("coverage")

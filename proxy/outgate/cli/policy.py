@@ -188,8 +188,10 @@ def settings_of() -> Settings:
 def catalog_of(services: Sequence[Path] | None) -> Catalog:
     """What is shipped, what the settings name, and what was given."""
     from outgate.stores.catalog_files import load_catalog
+    from outgate.stores.plugins import load_plugins
 
-    return load_catalog(*settings_of().services, *(services or ()))
+    settings = settings_of()
+    return load_catalog(*settings.services, *(services or ()), plugins=load_plugins(settings.plugins))
 
 
 def _complain(line: str) -> None:

@@ -39,6 +39,7 @@ FORM = Table(
         "transparent": Truth("'transparent'"),
         "transparent_ports": Many(Count("a port")),
         "services": Many(_path),
+        "plugins": Many(Text("a plug-in", r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "the name of an installed package")),
         "mocks": Many(_path),
         "networks": Named("networks", Many(Text("a block", r"[0-9a-fA-F.:/]{2,60}", "addresses like 10.0.0.0/8"))),
         "destinations": Named(
@@ -53,8 +54,12 @@ FORM = Table(
                     "network": Text("a network", r"\S{1,64}", "the name of one under 'networks'"),
                     "tls": Words("tls", ("inspected", "opaque")),
                     "max_bytes": Scalar("'max_bytes'"),
+                    "owned": Many(Text("an instance", r"[a-z]+:[^\x00-\x20]{1,255}", "a kind and a name, as in bucket:acme-*")),
+                    "credentials": Many(
+                        Text("a credential", r"sha256:[0-9a-f]{64}", "sha256: and what `printf %s TOKEN | sha256sum` gives")
+                    ),
                 },
-                later=MappingProxyType({"alpn": _later, "owned": _later}),
+                later=MappingProxyType({"alpn": _later}),
             ),
             r"[^\x00-\x20]{1,255}",
         ),

@@ -116,6 +116,7 @@ class _Reading:
             transparent=said.get("transparent", True),
             transparent_ports=self._transparent_ports(),
             services=self._paths("services"),
+            plugins=tuple(_many(said.get("plugins", []))),
             mocks=self._paths("mocks"),
             destinations=self._destinations(said),
             metrics=said.get("metrics"),
@@ -319,6 +320,10 @@ class _Reading:
             network=networks.get(network or ""),
             opaque=self._opaque(at, pattern, keys),
             max_bytes=self._most(at, keys),
+            owned=tuple(_many(keys["owned"])) if "owned" in keys else None,
+            credentials=frozenset(one.removeprefix("sha256:") for one in _many(keys["credentials"]))
+            if "credentials" in keys
+            else None,
         )
 
     def _route(self, at: Place, pattern: str, keys: dict[str, str]) -> Route | None:

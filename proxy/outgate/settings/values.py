@@ -77,6 +77,8 @@ class Settings:
     transparent_ports: tuple[int, ...] = (80, 443)
     """Where `run` takes what a fenced program connects to by itself, whatever the address."""
     services: tuple[Path, ...] = ()
+    plugins: tuple[str, ...] = ()
+    """Names of installed packages that bring services or protocols: of a protocol, code on the path of each decision."""
     mocks: tuple[Path, ...] = ()
     """Files of canned answers of the operator's, or folders of them."""
     destinations: Destinations = field(default_factory=Destinations)

@@ -19,27 +19,43 @@ if TYPE_CHECKING:
 
     from outgate.actions.catalog import Catalog
     from outgate.document import Document
+    from outgate.stores.plugins import Plugin
 
 SOURCES = "SOURCES.json"
 
 
-def load_catalog(*extra: Path) -> Catalog:
-    """Read the shipped service files and more of the operator's: files, or folders of them.
+def load_catalog(*extra: Path, plugins: tuple[Plugin, ...] = ()) -> Catalog:
+    """Read the shipped service files, those of plug-ins, and more of the operator's: files, or folders of them.
 
     Raises ConfigError with every problem in every file: a catalog with a hole in it would call a deed a guess.
     """
     problems: list[Problem] = []
     documents: list[Document] = []
     services = shipped("rules", "services")
-    for path in (*_files(services), *(file for given in extra for file in _files(given))):
+    brought = [folder for plugin in plugins for folder in plugin.folders]
+    for path in (*_files(services), *(file for given in (*brought, *extra) for file in _files(given))):
         try:
             documents.append(parse(text_of(path), str(path)))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
         raise ConfigError(*problems)
-    mined, captured = load_mined(services / "mined")
-    return compile_catalog(documents, mined, captured)
+    mined, captured = _all_mined(services / "mined", *(folder / "mined" for folder in brought if (folder / "mined").is_dir()))
+    speakers = {name: speaker for plugin in plugins for name, speaker in plugin.speakers.items()}
+    return compile_catalog(documents, mined, captured, speakers)
+
+
+def _all_mined(*folders: Path) -> tuple[Mapping[str, Mined], frozenset[str]]:
+    """Read all of them: what was mined of a service stands in one."""
+    mined: dict[str, Mined] = {}
+    captured: frozenset[str] = frozenset()
+    for folder in folders:
+        more, names = load_mined(folder)
+        if twice := sorted(mined.keys() & more.keys()):
+            raise ConfigError(Problem(source=str(folder), message=f"{', '.join(twice)}: mined for somewhere else already"))
+        mined |= more
+        captured |= names
+    return mined, captured
 
 
 def load_mined(folder: Path) -> tuple[Mapping[str, Mined], frozenset[str]]:

@@ -48,6 +48,7 @@ direct: [5432, 6379]
 transparent: false
 transparent_ports: [443, 8443]
 services: services
+plugins: acme-catalog
 networks: {office: [10.0.0.0/8, "fd00:12::/32"]}
 destinations:
   API.OpenAI.com: {address: "127.0.0.1:9443", ca: ca.pem}
@@ -70,6 +71,7 @@ log_level: debug
     assert (said.transparent, said.transparent_ports) == (False, (443, 8443))
     assert said.policies == ("coding-agent", str(pem / "mine.yaml"))
     assert said.share == said.services == (pem / "services",)
+    assert said.plugins == ("acme-catalog",)
     agent = said.agent.agent("coder")
     assert (agent.id, agent.team, agent.owner, agent.permissions, dict(agent.labels)) == (
         "coder",
@@ -364,3 +366,14 @@ def test_what_a_server_can_not_use_is_said_with_its_place(secrets, text, said):
 
 def test_a_password_in_a_url_is_not_repeated():
     assert "hunter2" not in "".join(wrong(HEAD + 'notify: {ntfy: {url: "https://me:hunter2@ntfy.example", topic: a}}'))
+
+
+def test_what_is_ours_at_a_destination_is_said_of_it():
+    digest = "sha256:" + 64 * "a"
+    said = settings(
+        f'destinations: {{api.github.com: {{owned: ["organisation:acme"], credentials: {digest}}}, "*.x.test": {{owned: "bucket:a-*"}}}}'
+    )
+    github, other = said.destinations.of("api.github.com"), said.destinations.of("a.x.test")
+    assert (github.owned, github.credentials) == (("organisation:acme",), frozenset({64 * "a"}))
+    assert (other.owned, other.credentials) == (("bucket:a-*",), None)
+    assert said.destinations.of("elsewhere.test").owned is None
