@@ -6,9 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from outgate.actions.access import judge
-from outgate.actions.action import Access
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -20,9 +17,9 @@ _PROVIDER = re.compile(r"[A-Za-z][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)+")
 _TYPE = re.compile(r"[A-Za-z$][A-Za-z0-9._-]*")
 _HANDED_OUT = "key|secret|credential|password|token|sas\\b|connectionstring|publishxml|publishingprofile|kubeconfig|callbackurl"
 _HANDS_OUT = re.compile(
-    rf"(?:list|get|generate|retrieve|fetch|regenerate|reset|rotate|create|renew)\w*?(?:{_HANDED_OUT})|readonlykeys", re.IGNORECASE
+    rf"(?:list|get|retrieve|fetch|regenerate|reset|rotate|renew)\w*?(?:{_HANDED_OUT})|readonlykeys", re.IGNORECASE
 )
-_MADE_ANEW = re.compile(r"(?:regenerate|reset|rotate|renew|create)", re.IGNORECASE)
+_MADE_ANEW = re.compile(r"(?:regenerate|reset|rotate|renew)", re.IGNORECASE)
 _RUNS = re.compile(r"(?:run|execute|invoke)\w*(?:command|script|shell|query)|runcommand", re.IGNORECASE)
 _RIGHTS = frozenset({"microsoft.authorization", "microsoft.managedidentity", "microsoft.aad", "microsoft.azureactivedirectory"})
 _FOR_GOOD = frozenset(
@@ -90,7 +87,7 @@ def _scope(lower: Sequence[str], segments: Sequence[str]) -> tuple[str, str]:
 
 
 def classified(name: str) -> tuple[str, str]:
-    """Give level and marks of a name: what `judge` is told of it. A verb of Azure's own says what is done; `action` does not."""
+    """Give level and marks of a name: what `judge` is told. Azure's verbs say what is done, but `action`."""
     parts = name.lower().split("/")
     verb, kind, deed = parts[-1], parts[-2] if len(parts) > 1 else "", name.split("/")[-2] if "/" in name else ""
     rights = parts[0] in _RIGHTS
@@ -103,25 +100,20 @@ def classified(name: str) -> tuple[str, str]:
             marks = "i" if kind in _FOR_GOOD else "u" if kind in _WATCHING else ""
             return ("p" if rights else "d"), marks
         case _:
-            return _of_action(deed, rights=rights)
+            return _of_action(deed)
 
 
-def _of_action(deed: str, *, rights: bool) -> tuple[str, str]:
+def _of_action(deed: str) -> tuple[str, str]:
     if _HANDS_OUT.search(deed):
         return ("p", "") if _MADE_ANEW.match(deed) else ("r", "s")
     if _RUNS.search(deed):
         return "x", "b"
-    level = _LEVELS[judge(deed).access]
-    if level not in {"r", "l"} and (rights or deed.lower() == "elevateaccess"):
-        return "p", "i" if deed.lower() == "elevateaccess" else ""
-    marks = "i" if deed.lower() in {"purge", "cancel"} else "b" if deed.lower() in _STOPS else ""
-    return level, marks
+    known = deed.lower()
+    if known == "elevateaccess":
+        return "p", "i"
+    return "", "i" if known in {"purge", "cancel"} else "b" if known in _STOPS else ""
 
 
 _STOPS = frozenset(
     {"poweroff", "deallocate", "stop", "restart", "reimage", "redeploy", "failover", "disable", "suspend", "movesources"}
 )
-_LEVELS: Mapping[Access, str] = {
-    Access.READ: "r", Access.LIST: "l", Access.WRITE: "w", Access.SEND: "w", Access.PUBLISH: "w", Access.PAY: "w",
-    Access.DELETE: "d", Access.ADMIN: "p", Access.AUTH: "p", Access.EXECUTE: "x", Access.UNKNOWN: "",
-}  # fmt: skip
