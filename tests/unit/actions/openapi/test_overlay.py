@@ -3,6 +3,7 @@ import pytest
 from outgate.actions.openapi.overlay import NOTHING, read_overlay
 from outgate.document import parse
 from outgate.errors import ConfigError
+from outgate.stores.shipped import shipped
 
 
 def overlay(text):
@@ -49,3 +50,9 @@ def test_what_is_wrong_is_told_with_its_place(text, said):
 def test_another_file_is_no_overlay():
     with pytest.raises(ConfigError, match="an overlay starts with `outgate: overlay/v1alpha`"):
         read_overlay(parse("openapi: 3.0.0", "o.yaml"))
+
+
+def test_the_overlay_of_the_readme_is_one():
+    text = shipped("rules", "services", "README.md").read_text(encoding="utf-8")
+    shown = next(block for block in text.split("```yaml\n") if block.startswith("outgate: overlay/")).partition("```")[0]
+    assert [*read_overlay(parse(shown, "README.md")).operations] == ["payInvoice", "GET /exports/{id}", "GET /internal/debug"]
