@@ -47,7 +47,7 @@ def identify(request: Request, service: Service, _catalog: Catalog) -> tuple[Act
     at = endpoint(request.host, atlas)
     if at.kind == "other":
         return ()
-    query = Arguments(request).query()
+    query = Arguments(request).query() if request.query else ()
     if isinstance(query, Undecodable):
         return (_unreadable(request, service, query.why),)
     found = _found(request, service, at, query)
@@ -65,7 +65,7 @@ def wants_body(request: Request, service: Service, _catalog: Catalog) -> bool:
     atlas = atlas_of(service)
     if atlas is None or isinstance(request.body, NoBody):
         return False
-    query = Arguments(request).query()
+    query = Arguments(request).query() if request.query else ()
     at = endpoint(request.host, atlas)
     if hosted.is_graphql(request, at):
         return True
