@@ -308,3 +308,11 @@ def test_templates_that_cross_each_other_are_marked(first, second, marked):
     )
     apart = (both[0], replace(both[1], method="POST"))
     assert {row[2] for row in read(write(Part(service="a", operations=apart)).content)["operations"]} == {""}
+
+
+def test_of_two_that_are_alike_the_one_that_says_more_counts_in_whatever_order_they_came():
+    less, more = replace(TWO[1], params=()), TWO[1]
+    for both in ((less, more), (more, less)):
+        assert read(write(Part(service="a", operations=both)).content)["operations"] == [
+            ["a.list", "", "", [], ["limit int query.limit"]]
+        ]

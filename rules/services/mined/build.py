@@ -8,6 +8,7 @@ import hashlib
 import json
 import sys
 import textwrap
+import warnings
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -231,6 +232,7 @@ def main(arguments: Sequence[str] | None = None, families: Sequence[Family] = FA
     parser.add_argument("--only", action="append", choices=sorted(known), metavar="FAMILY", help="one family, or more")
     said = parser.parse_args(arguments)
     chosen = [known[name] for name in said.only] if said.only else list(families)
+    warnings.simplefilter("ignore", SyntaxWarning)  # of source that is read here and is not ours
     try:
         return _do(said, [build(family, record(folder), update=said.update) for family in chosen], folder)
     except MiningError as error:

@@ -116,8 +116,14 @@ def first_named(operations: Iterable[Mined]) -> tuple[Mined, ...]:
     return tuple(plainest.values())
 
 
-def _plainness(one: Mined) -> tuple[bool, int, str]:
-    return one.name.rpartition(".")[2] not in _PLAIN, len(one.name), one.name
+def _plainness(one: Mined) -> tuple[object, ...]:
+    return one.name.rpartition(".")[2] not in _PLAIN, len(one.name), *_place(one)
+
+
+def _place(one: Mined) -> tuple[object, ...]:
+    """Everything of it, so that the same operations come in the same order; of two alike the one that says more first."""
+    said = (-len(one.params), -len(one.level), -len(one.marks), one.level, one.marks, one.params)
+    return one.name, one.method or "", one.template or "", *said
 
 
 _PLAIN = frozenset({"create", "complete", "start", "append", "restart", "list", "retrieve", "get", "update"})
@@ -185,7 +191,7 @@ def _rows(part: Part) -> tuple[list[_Row], _Routes, tuple[str, ...]]:
     """Give operations sorted, what each route leads to, and the clashes."""
     found: dict[tuple[str, str], dict[str, tuple[Mined, str]]] = defaultdict(dict)
     bare: dict[str, Mined] = {}
-    for one in sorted(part.operations, key=lambda one: (one.name, one.method or "", one.template or "")):
+    for one in sorted(part.operations, key=_place):
         _check(one, part)
         if one.method is None or one.template is None:
             bare.setdefault(one.name, one)
