@@ -38,9 +38,13 @@ if TYPE_CHECKING:
 
     from outgate.answer.reply import Reply
     from outgate.intake.request import Body
+    from outgate.mitm.enforce import Call, Way
 
 _FRAMING_UNSURE: Final = frozenset({400, 408, 411, 431, 501})
 """Where one of these was the reading's word, nobody knows where the next request begins."""
+_ASKED: Final = (RequestHeaders, RequestData, RequestTrailers, RequestEndOfMessage)
+_ANSWERED: Final = (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage)
+_PARTS: Final = frozenset({*_ASKED, *_ANSWERED})
 
 
 class Exchange(Hearing):
@@ -67,6 +71,8 @@ class Exchange(Hearing):
 
         A halt waits for nothing, and who leaves while it is decided need not be decided about.
         """
+        if self._paused is None and type(event) in _PARTS:  # most of what happens
+            return super().handle_event(event)
         if isinstance(event, Cut):
             return self._cut(event)
         if isinstance(event, Look | GoOn) and self._paused is not None:
@@ -84,11 +90,15 @@ class Exchange(Hearing):
         return super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        if isinstance(event, (RequestHeaders, RequestData, RequestTrailers, RequestEndOfMessage)):
-            yield from self.client_state(event)
-        elif isinstance(event, (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage)):
-            yield from self.server_state(event)
-        elif isinstance(event, RequestProtocolError):
+        asked = isinstance(event, _ASKED)
+        if not asked and not isinstance(event, _ANSWERED):
+            return self._happened(event)
+        handled: CommandGenerator[None] = (self.client_state if asked else self.server_state)(event)
+        return handled
+
+    def _happened(self, event: events.Event) -> CommandGenerator[None]:
+        """Something that is no part of a request or an answer."""
+        if isinstance(event, RequestProtocolError):
             yield from self._client_failed(event)
         elif isinstance(event, Unanswered) and self._is_stale():
             yield from self._ask_again()
@@ -162,17 +172,9 @@ class Exchange(Hearing):
             yield from self._answer(self.wire.addon.message_refused(call, why))
             return
         self._again = self.request.method in {"GET", "HEAD"} and isinstance(body, NoBody)  # RFC 9110, section 9.2.2
-        self.upstream, failure = yield Connect(
-            (way.host, way.port), way.tls, None, way=way, again=self._again, fresh=self._asked_again
-        )
-        self._resumed()
-        if self._answered:  # halted meanwhile
-            return
-        if self._client_left():
-            self._end()
-            return
-        if failure is not None:
-            yield from self._answer(self.wire.addon.server_connect_error(call, failure))
+        if not self._asked_again and (at_hand := self.wire.link.at_hand(way)) is not None:
+            self.upstream = at_hand
+        elif not (yield from self._connected(call, way)):
             return
         if self._gathering is None:
             yield from self._ask_for_body()
@@ -186,6 +188,22 @@ class Exchange(Hearing):
         self.wire.addon.request_leaves(call)
         yield SendHttp(RequestHeaders(self.stream_id, out, end_stream=isinstance(body, NoBody)), upstream)
         yield from self._send_kept()
+
+    def _connected(self, call: Call, way: Way) -> CommandGenerator[bool]:
+        """Wait for a connection. False: nobody waits for this any more, or it was answered."""
+        self.upstream, failure = yield Connect(
+            (way.host, way.port), way.tls, None, way=way, again=self._again, fresh=self._asked_again
+        )
+        self._resumed()
+        if self._answered:  # halted meanwhile
+            return False
+        if self._client_left():
+            self._end()
+            return False
+        if failure is not None:
+            yield from self._answer(self.wire.addon.server_connect_error(call, failure))
+            return False
+        return True
 
     def _is_stale(self) -> bool:
         """Whether a server closed a connection just when it was used once more. It may be asked again, once."""

@@ -8,7 +8,7 @@ import h11
 from mitmproxy import http
 from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events
-from mitmproxy.proxy.layers.http._base import ReceiveHttp
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
     RequestData,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from outgate.mitm.link import Limits
 
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 MOST_INTERIM: Final = 100
 """Heads of 1xx before an answer. Go gives up after five; they are read, and go nowhere."""
 
@@ -52,6 +53,17 @@ class Bounded(Http1Connection):
     def limits(self) -> Limits:
         return wire_of(self.context).limits
 
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Nothing is waited for here: no event has to be put off."""
+        return self._handle_event(event)
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if isinstance(event, HttpEvent):
+            return self.send(event)
+        if isinstance(event, events.DataReceived) and self.state != self.passthrough:
+            self.buf += event.data
+        return self.state(event)
+
     def read_body(self, event: events.Event) -> CommandGenerator[None]:
         assert self.stream_id is not None
         try:
@@ -63,13 +75,18 @@ class Bounded(Http1Connection):
                 yield from self._came(pieces)
                 if found.headers:
                     yield from self.trailers(http.Headers(tuple((bytes(n), bytes(v)) for n, v in found.headers)))
-                yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
-                request = isinstance(self, Http1Server)
-                yield from self.mark_done(request=request, response=not request)
+                yield from self.ended()
                 return
             yield from self._came(pieces)
         except h11.ProtocolError as error:
             yield from self.malformed(event, str(error))
+
+    def ended(self) -> CommandGenerator[None]:
+        """What this side says is over."""
+        assert self.stream_id is not None
+        yield ReceiveHttp(self.ReceiveEndOfMessage(self.stream_id))
+        request = isinstance(self, Http1Server)
+        yield from self.mark_done(request=request, response=not request)
 
     def _came(self, pieces: list[bytes]) -> CommandGenerator[None]:
         """Pass on what one read brought as one piece: it may be thousands of chunks."""
@@ -178,7 +195,7 @@ class UpstreamHttp1(Bounded, Http1Client):
                 response = http1.read_response_head(lines)
                 if response.status_code >= 200 or response.status_code == 101:
                     self.buf.maybe_extract_at_most(at)
-                    return response, http1.expected_http_body_size(self.request, response)
+                    return response, _answer_size(self.request, response)
             except ValueError:
                 return "its head is malformed"
             self._dropped += 1
@@ -216,3 +233,12 @@ class UpstreamHttp1(Bounded, Http1Client):
                 yield commands.CloseConnection(self.conn)
             case _:
                 raise BreachError(f"unexpected {type(event).__name__}")
+
+
+def _answer_size(request: http.Request, response: http.Response) -> int | None:
+    """Give the length of an answer's body, None if it is chunked, -1 if it goes on until the end (RFC 9112, section 6.3)."""
+    if request.data.method == b"GET" and response.status_code == 200:  # most answers: no exception holds for them
+        framing = [(low, value) for name, value in response.headers.fields if (low := name.lower()) in _FRAMING]
+        if len(framing) == 1 and framing[0][0] == b"content-length" and framing[0][1].isdigit():
+            return int(framing[0][1])
+    return http1.expected_http_body_size(request, response)

@@ -65,14 +65,14 @@ class AgentHttp1(Bounded, Http1Server):
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, LateHead):
-            yield from self._late()
-            return
-        if self.state == self.done:
-            self._pipelined(0)
-            if isinstance(event, events.Wakeup):
-                yield commands.CloseConnection(self.conn)
-            return
-        yield from super()._handle_event(event)
+            return self._late()
+        return self._hung_up(event) if self.state == self.done else super()._handle_event(event)
+
+    def _hung_up(self, event: events.Event) -> CommandGenerator[None]:
+        """Nothing is read any more, and after a while not waited for either."""
+        self._pipelined(0)
+        if isinstance(event, events.Wakeup):
+            yield commands.CloseConnection(self.conn)
 
     def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
         if isinstance(event, events.ConnectionClosed):
@@ -98,6 +98,9 @@ class AgentHttp1(Bounded, Http1Server):
                 self.request = request
                 self._last = closes(request.data.http_version, request.headers.fields)
                 yield ReceiveHttp(RequestHeaders(self.stream_id, request, size == 0))
+                if size == 0:
+                    yield from self.ended()
+                    return
                 self.body_reader = make_body_reader(size)
                 self.state = self.read_body
                 yield from self.state(event)

@@ -53,7 +53,19 @@ class Http(HttpLayer):
         self._agent: AgentHttp2 | None = None
         self._head = Pace()
 
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        """Nothing is waited for here, only in exchanges: no event has to be put off."""
+        return self._handle_event(event)
+
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if type(event) is events.DataReceived and (peer := self.connections.get(event.connection)) is not None:  # most of it
+            yield from self.event_to_child(peer, event)
+            yield from self._settle()
+            return
+        if isinstance(event, events.CommandCompleted):
+            yield from self.event_to_child(self.command_sources.pop(event.command), event)
+            yield from self._settle()
+            return
         if isinstance(event, events.Start):
             self.connections[self.context.client] = self._agent_layer()
         known = not isinstance(event, events.ConnectionEvent) or event.connection in self.connections
@@ -84,6 +96,7 @@ class Http(HttpLayer):
 
     def _agent_layer(self) -> layer.Layer:
         self.wire.link.pressed = self._pressed
+        self.wire.link.at_hand = self._at_hand
         if self.context.client.alpn != b"h2":
             return AgentHttp1(self.context.fork())
         self._agent = AgentHttp2(self.context.fork())
@@ -96,7 +109,7 @@ class Http(HttpLayer):
         if self._agent is not None and self._agent.h2_conn.owed and self.context.client.connected:
             yield from self.event_to_child(self._agent, Settle(self._upload_went_on))
         for server in tuple(self.connections):
-            if isinstance(server, Upstream) and server.http2 is not None and server.http2.h2_conn.owed and server.connected:
+            if type(server) is Upstream and server.http2 is not None and server.http2.h2_conn.owed and server.connected:
                 yield from self.event_to_child(self.connections[server], Settle(partial(self._went_on, server.http2)))
 
     def _upload_went_on(self, stream_id: int) -> bool:
@@ -152,8 +165,6 @@ class Http(HttpLayer):
             if kind is commands.SendData:  # by far the most; the order is that of frequency
                 yield command
                 continue
-            if command.blocking or kind is commands.RequestWakeup:
-                self.command_sources[command] = child
             if kind is ReceiveHttp:
                 received = command.event
                 if isinstance(received, RequestHeaders):
@@ -166,12 +177,15 @@ class Http(HttpLayer):
             elif kind is DropStream:
                 self._drop(command.stream_id)
             elif kind is Connect:
+                self.command_sources[command] = child
                 yield from self.get_connection(command)
             elif kind is RegisterHttpConnection:
                 yield from self.register_connection(command)
             elif kind is SpeaksHttp2:
                 yield from self._speak_http2(command.data)
             else:
+                if command.blocking or kind is commands.RequestWakeup:
+                    self.command_sources[command] = child
                 if kind is commands.OpenConnection:
                     self.connections[command.connection] = child
                 yield command
@@ -202,6 +216,16 @@ class Http(HttpLayer):
                 yield from self._give(event, connection)
                 return
         yield from self._open(event, event.way)
+
+    def _at_hand(self, way: Way) -> Upstream | None:
+        """Give an open connection that leads this way and that a request can go out on now, if there is one: it is used then."""
+        for connection in self.connections:
+            if type(connection) is not Upstream or connection.way != way or connection.carries:
+                continue
+            if connection.connected and connection not in self.waiting_for_establishment and self._is_free(connection):
+                self._use(connection)
+                return connection
+        return None
 
     def _takes_turns(self, event: Connect) -> bool:
         """Whether an upstream speaks HTTP/1.1: then each of the requests at once has a connection, and waits for no other's."""
@@ -257,10 +281,13 @@ class Http(HttpLayer):
             upstream.warm, upstream.tls_end, upstream.asked = warm, warm.tls, 1
 
     def _give(self, event: GetHttpConnection, connection: Connection) -> CommandGenerator[None]:
+        self._use(connection)
+        yield from self._complete(event, (connection, None))
+
+    def _use(self, connection: Connection) -> None:
         self._uses[connection] = self._uses.get(connection, 0) + 1
         if isinstance(connection, Upstream):
             connection.asked += 1
-        yield from self._complete(event, (connection, None))
 
     def _complete(self, event: GetHttpConnection, reply: tuple[None, str] | tuple[Connection, None]) -> CommandGenerator[None]:
         stream = self.command_sources.pop(event)
@@ -302,7 +329,7 @@ class Outward(HttpClient):
                 self.child_layer = server.http2 = UpstreamHttp2(self.context)
             else:
                 self.child_layer = server.http1 = UpstreamHttp1(self.context)
-            self._handle_event = self.child_layer.handle_event  # type: ignore[method-assign]  # mitmproxy's own way to switch
+            self.handle_event = self._handle_event = self.child_layer.handle_event  # type: ignore[method-assign]  # as mitmproxy switches
             yield from self._handle_event(event)
         yield RegisterHttpConnection(server, error)
 

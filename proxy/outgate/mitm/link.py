@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from outgate.intake.listening import WayIn
     from outgate.intake.request import Tunnel
     from outgate.mitm.doors import Door, TurnedAway
-    from outgate.mitm.enforce import Call
+    from outgate.mitm.enforce import Call, Way
     from outgate.mitm.forward import Forwarding
     from outgate.mitm.front import Front
     from outgate.mitm.keeping import Charged, Gathering
     from outgate.mitm.original import Original
     from outgate.mitm.shares import Share
+    from outgate.mitm.wire import Upstream
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -119,8 +120,9 @@ class Link:
 
     `kept` are bodies that are held whole for it, `forwarding` the exchanges that send or give one of them on from a file.
     `queued` and `pipelined` came in and wait; `room` is set when less does. `congested` are peers that don't take what is
-    written to them; `pressed` says whether an upstream must not be read on. `talking`: it is a WebSocket, of which a little
-    at a time is read, because hundreds of messages fit in that.
+    written to them; `pressed` says whether an upstream must not be read on, `at_hand` gives an open one that leads a way that
+    was admitted, and is free. `talking`: it is a WebSocket, of which a little at a time is read, because hundreds of messages
+    fit in that.
     """
 
     door: Door
@@ -148,6 +150,7 @@ class Link:
     room: asyncio.Event = field(default_factory=asyncio.Event)
     congested: set[Connection] = field(default_factory=set)
     pressed: Callable[[Connection], bool] = lambda _connection: False
+    at_hand: Callable[[Way], Upstream | None] = lambda _way: None
     talking: bool = False
 
     def holds(self, exchanges: int) -> None:

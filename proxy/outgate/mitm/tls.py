@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layers.tls import TLSLayer, parse_client_hello
+from mitmproxy.proxy.tunnel import TunnelState
 from OpenSSL import SSL
 from OpenSSL.SSL import _ffi, _lib  # type: ignore[attr-defined]  # pyOpenSSL has no way of its own to say which name must be proven
 
@@ -40,6 +41,8 @@ SUITES: Final = b":".join(
 )
 """For TLS 1.2: forward secret, authenticated. TLS 1.3 has no others."""
 _RECORDS: Final = 64 * 1024
+_RECORD: Final = 16 * 1024
+"""The most that one record of TLS holds (RFC 8446, section 5.1)."""
 SAFE_OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
 _SOMEWHERE: Final = _ffi.new("char **")
 _HOST_FLAGS: Final = _lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | _lib.X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
@@ -160,7 +163,49 @@ class Greeting:
 
 
 class _Tls(TLSLayer):
-    """A handshake without hooks: what must be decided in it is decided by whoever made its end."""
+    """A handshake without hooks: what must be decided in it is decided by whoever made its end.
+
+    Once it is over, this layer waits for nothing: events and commands pass by the shortest way, and little pieces that are said
+    to the peer in one turn are secured as one. Not more: whoever sends on from a file looks at what waits to be written.
+    """
+
+    _failed = False
+
+    def handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if self.tunnel_state is TunnelState.OPEN and self._paused is None:
+            return self._handle_event(event)
+        return super().handle_event(event)
+
+    def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
+        if self.tunnel_state is TunnelState.OPEN and type(event) is events.DataReceived:  # most of what happens
+            ours = event.connection == self.tunnel_connection
+            return self.receive_data(event.data) if ours else self.event_to_child(event)
+        if isinstance(event, events.CommandCompleted):
+            return self.event_to_child(event)
+        return super()._handle_event(event)
+
+    def event_to_child(self, event: events.Event) -> CommandGenerator[None]:
+        if self._failed:  # the layer above is told nothing of a connection that it never had
+            return
+        if self.tunnel_state is not TunnelState.OPEN:
+            yield from super().event_to_child(event)
+            return
+        said = b""
+        for command in self.child_layer.handle_event(event):
+            if type(command) is commands.SendData:
+                if command.connection != self.conn:
+                    yield command
+                    continue
+                said = said + command.data if said else command.data
+                if len(said) < _RECORD:
+                    continue
+            if said:
+                yield from self.send_data(said)
+                said = b""
+            if type(command) is not commands.SendData:
+                yield from self._handle_command(command)
+        if said:
+            yield from self.send_data(said)
 
     def receive_handshake_data(self, data: bytes) -> CommandGenerator[tuple[bool, str | None]]:
         if data:
@@ -216,7 +261,7 @@ class _Tls(TLSLayer):
             yield commands.CloseConnection(self.conn)
 
     def tls_interact(self) -> CommandGenerator[None]:
-        while size := _waiting(self.tls._from_ssl):  # noqa: SLF001  # as above
+        if size := _waiting(self.tls._from_ssl):  # noqa: SLF001  # as above
             yield commands.SendData(self.conn, self.tls.bio_read(size))
 
     def send_close(self, command: commands.CloseConnection) -> CommandGenerator[None]:
@@ -235,7 +280,6 @@ class AgentTls(_Tls):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, context.client)
-        self._failed = False
         wire = wire_of(context)
         self._greeting = Greeting(wire.link, wire.addon.tls_clienthello, wire.addon.alpn)
         self.tls = wire.addon.handshakes.with_agent(self._greeting)
@@ -267,11 +311,6 @@ class AgentTls(_Tls):
             wire.addon.tunnel_refused(wire.link, b"\x16")
         yield commands.CloseConnection(self.tunnel_connection)
         self._failed = True
-
-    def event_to_child(self, event: events.Event) -> CommandGenerator[None]:
-        """Tell the layer above nothing of a connection that it never had."""
-        if not self._failed:
-            yield from super().event_to_child(event)
 
 
 class UpstreamTls(_Tls):
@@ -305,8 +344,12 @@ class UpstreamTls(_Tls):
         wire_of(self.context).addon.tls_established_server(self._upstream)
 
     def receive_data(self, data: bytes) -> CommandGenerator[None]:
+        return super().receive_data(data) if self._whose is None or not data else self._receive_first(data)
+
+    def _receive_first(self, data: bytes) -> CommandGenerator[None]:
+        """Once something was read, a session is there to be kept, if there will be one."""
         yield from super().receive_data(data)
-        if data and self._whose is not None:
+        if self._whose is not None:
             wire_of(self.context).addon.handshakes.keep(self._whose, self.tls)
             self._whose = None
 

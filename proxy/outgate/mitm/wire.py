@@ -108,6 +108,9 @@ class Upstream(Server):
     tls_end: SSL.Connection | None = None
     warm: Warm | None = None
 
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     def rests(self) -> bool:
         """Whether nothing is under way, and nothing is left over."""
         return self.whose is not None and self.connected and self.http1 is not None and self.http1.rests
