@@ -34,7 +34,8 @@ def may_be_http(data: bytes) -> bool:
 def parse_head(head: bytes) -> http.Request | Unreadable:
     """Split a head, blank line included, into what it says. Only what separates its parts is judged here."""
     lines = head[:-4].split(b"\r\n")
-    if not head.endswith(b"\r\n\r\n") or any(b"\n" in line or b"\r" in line for line in lines):
+    ends = head.count(b"\r\n")
+    if not head.endswith(b"\r\n\r\n") or head.count(b"\r") != ends or head.count(b"\n") != ends:
         return _BAD_ENDS
     line = _REQUEST_LINE.fullmatch(lines[0])
     if line is None:

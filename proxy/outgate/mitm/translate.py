@@ -60,6 +60,13 @@ _WEBSOCKET: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455, section 1.3."""
 
 
+class Lines(http.Headers):
+    """Headers that were checked before: mitmproxy's own look at each of them again, for as long as it takes to parse them."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+
+
 class BadAnswerError(ValueError):
     """What an upstream answered can't be passed on as it stands."""
 
@@ -254,7 +261,7 @@ def _request(  # noqa: PLR0913  # the parts of a head
         authority=authority,
         path=path,
         http_version=version,
-        headers=http.Headers(fields),
+        headers=Lines(fields),
         content=None,
         trailers=None,
         timestamp_start=time.time(),
@@ -269,4 +276,4 @@ def _response(request: http.Request, status: int, fields: Fields, reason: bytes)
         version = b"HTTP/1.1"
         reason = reason or status_codes.RESPONSES.get(status, "").encode("ascii")
     now = time.time()
-    return http.Response(version, status, reason, http.Headers(fields), None, None, now, now)
+    return http.Response(version, status, reason, Lines(fields), None, None, now, now)
