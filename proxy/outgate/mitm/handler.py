@@ -160,7 +160,7 @@ class Handler(LiveConnectionHandler):
             self.fail(error, "passing traffic on")
         finally:
             self._busy = False
-        for connection in self._link.congested - self._watched:
+        for connection in self._link.congested - self._watched if self._link.congested else ():
             self._watched.add(connection)
             self._keep(asyncio.create_task(self._relieve(connection)))
         if self._ending:
@@ -381,6 +381,8 @@ class Handler(LiveConnectionHandler):
     async def _drain(self, connection: Connection) -> None:
         io = self.transports.get(connection)
         if io is None or not isinstance(io.writer, asyncio.StreamWriter):
+            return
+        if not io.writer.is_closing() and not io.writer.transport.get_write_buffer_size():  # as most often: all was taken
             return
         try:
             await io.writer.drain()
