@@ -138,7 +138,7 @@ def heavy(request: Request, catalog: Catalog) -> bool:
     calls = known.mcp is not None or (known.main is None and jsonrpc.may_be_jsonrpc(request))
     if calls and nested.heavy(request):
         return True
-    if known.main is None:
+    if known.main is None or known.main.speaks == "graphql":
         return any(guesser.heavy(request) for guesser in GUESSERS)
     if not known.main.languages:
         return False

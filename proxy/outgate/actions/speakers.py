@@ -127,6 +127,13 @@ SPEAKERS: Mapping[str, Speaker] = MappingProxyType(
                 overrides=True,
             ),
             Speaker(name="soap", wants_body=soap.wants_body, identify=soap.identify, operations=soap.operations),
+            Speaker(
+                name="graphql",
+                wants_body=lambda request, _service, _catalog: graphql.may_be(request) and graphql.wants_body(request),
+                identify=lambda request, service, _catalog: graphql.spoken(request, service) if graphql.may_be(request) else (),
+                operations=lambda _: graphql.OPERATIONS,
+                shared=True,
+            ),
             *(_speaker(name, grammar) for name, grammar in _GRAMMARS.items()),
         )
     }

@@ -8,7 +8,7 @@ from spoken import envelope, service
 from outgate.actions.action import Access, Confidence, Tier
 from outgate.actions.mined import Mined, Part
 from outgate.actions.operation import Override
-from outgate.actions.protocols.graphql import HEAVY, MOST, guess, heavy, may_be, operations, read, wants_body
+from outgate.actions.protocols.graphql import HEAVY, MOST, guess, heavy, may_be, operations, read, spoken, wants_body
 from outgate.actions.protocols.graphql_document import operations_of
 from outgate.intake.request import UnreadBody
 
@@ -162,6 +162,14 @@ def test_what_does_not_read_as_graphql_is_none_unless_it_stands_where_graphql_do
     assert guess(asked("POST https://x.example/search", json={"query": "shoes"})) == ()
     assert guess(asked("POST https://x.example/search", json={"q": 1})) == ()
     assert names(guess(asked("POST https://x.example/graphql", json={"query": "shoes"}))) == ["unreadable"]
+
+
+def test_a_host_that_is_declared_to_speak_it_is_no_guess():
+    of = service("graphql")
+    (action,) = spoken(asked("POST https://x.example/graphql", json={"query": "{viewer}"}), of)
+    assert (action.name, action.access, action.tier) == ("graphql.query.viewer", Access.READ, Tier.T0)
+    assert action.mapped
+    assert spoken(asked("POST https://x.example/other", json={"a": 1}), of) == ()
 
 
 def test_what_takes_long_to_parse_is_heavy():

@@ -44,18 +44,32 @@ _ESCAPED = re.compile(rb"\\u00[2-7]")
 """A plain character that is written as an escape: a key may be there that can't be seen."""
 _GUESSED = "graphql"
 _MUTATION = "mutation"
-GUESSED_OPERATIONS = (
-    Operation(service=_GUESSED, operation="query.*", access=Access.READ, tier=Tier.T0, why="a guess"),
-    Operation(service=_GUESSED, operation="subscription.*", access=Access.READ, tier=Tier.T0, why="a guess"),
-    Operation(service=_GUESSED, operation="mutation.*", access=Access.UNKNOWN, tier=Tier.T2, why="a guess"),
-    Operation(service=_GUESSED, operation="stored", access=Access.UNKNOWN, tier=Tier.T2, why="a guess"),
-    Operation(service=_GUESSED, operation="unreadable", access=Access.UNKNOWN, tier=Tier.T2, why="a guess"),
+OPERATIONS = (
+    Operation(service=_GUESSED, operation="query.*", access=Access.READ, tier=Tier.T0, why="by the fields of the document"),
+    Operation(
+        service=_GUESSED, operation="subscription.*", access=Access.READ, tier=Tier.T0, why="by the fields of the document"
+    ),
+    Operation(service=_GUESSED, operation="mutation.*", access=Access.UNKNOWN, tier=Tier.T2, why="by the fields of the document"),
+    Operation(service=_GUESSED, operation="stored", access=Access.UNKNOWN, tier=Tier.T2, why="by the fields of the document"),
+    Operation(service=_GUESSED, operation="unreadable", access=Access.UNKNOWN, tier=Tier.T2, why="by the fields of the document"),
 )
 _STORED = "graphql.stored"
 _READS = "a GraphQL query reads"
 
 
-__all__ = ["HEAVY", "guess", "heavy", "is_loaded", "may_be", "operations", "preload", "read", "wants_body"]
+__all__ = [
+    "HEAVY",
+    "OPERATIONS",
+    "guess",
+    "heavy",
+    "is_loaded",
+    "may_be",
+    "operations",
+    "preload",
+    "read",
+    "spoken",
+    "wants_body",
+]
 
 
 def operations(service: str) -> tuple[Operation, ...]:
@@ -131,18 +145,27 @@ def heavy(request: Request) -> bool:
     return said and (len(content) >= HEAVY or not is_loaded())
 
 
+def spoken(request: Request, service: Service) -> tuple[Action, ...]:
+    """Give the actions of a request to a host that is declared to speak GraphQL; none where it is something else there."""
+    return _named(request, lambda kind, name: _judged(service.name, kind, name))
+
+
 def guess(request: Request) -> tuple[Action, ...]:
     """Give the actions of what reads as GraphQL at a host that nobody declared, or that stands where GraphQL does."""
+    found = _named(request, lambda kind, name: _judged(_GUESSED, kind, name))
+    return tuple(guessed(action, request, "GraphQL") for action in found)
+
+
+def _named(request: Request, known: _Knows) -> tuple[Action, ...]:
+    """Where the service is GraphQL itself, its operations need not say so."""
     calls = calls_of(request, Arguments(request))
     if not _at_home(request) and (isinstance(calls, Undecodable) or not any(_is_graphql(call) for call in calls)):
         return ()
-    found = _found(calls, request, _GUESSED, lambda kind, name: _judged(_GUESSED, kind, name))
     where = f"{request.authority}{request.path}"
-    named = (
+    return tuple(
         replace(action, operation=action.operation.removeprefix("graphql."), resource=action.resource or where)
-        for action in found
+        for action in _found(calls, request, _GUESSED, known)
     )
-    return tuple(guessed(action, request, "GraphQL") for action in named)
 
 
 def _at_home(request: Request) -> bool:
