@@ -132,6 +132,15 @@ def test_a_diff_says_what_comes_goes_and_changes(kept, tmp_path, capsys):
     ]
 
 
+def test_a_diff_says_that_hosts_change(kept, tmp_path, capsys):
+    _pinned(tmp_path, kept())
+    _build(tmp_path)
+    said = read((tmp_path / "groq.json.gz").read_bytes())
+    (tmp_path / "groq.json.gz").write_bytes(gzip.compress(json.dumps(said | {"hosts": ["x.test"]}).encode()))
+    assert _build(tmp_path, "--diff") == 1
+    assert capsys.readouterr().out.endswith("~ groq.json.gz: its hosts, or what its protocol needs beside\n")
+
+
 def test_what_a_family_has_no_more_is_taken_away(kept, tmp_path):
     _pinned(tmp_path, kept())
     _build(tmp_path)

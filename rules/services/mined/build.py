@@ -182,11 +182,13 @@ def _files(said: dict[str, Any], family: Family) -> list[str]:
 
 def differences(built: Built, folder: Path) -> Iterator[str]:
     """Say what a build would add (`+`), take away (`-`) and change (`~`), an operation a line."""
-    files = {part.file: described(read(written.content)) for part, written in built.parts}
+    files = {part.file: read(written.content) for part, written in built.parts}
     for file in sorted({*files, *_files(record(folder), built.family)}):
         path = folder / file
-        old = described(read(path.read_bytes())) if path.exists() else {}
-        new = files.get(file, {})
+        was, will = read(path.read_bytes()) if path.exists() else {}, files.get(file, {})
+        if was and will and any(was.get(key) != will.get(key) for key in ("meta", "hosts")):
+            yield f"~ {file}: its hosts, or what its protocol needs beside"
+        old, new = (described(said) if said else {} for said in (was, will))
         for name in sorted({*old, *new}):
             before, after = old.get(name), new.get(name)
             if before is None or after is None:
