@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from outgate.actions.action import Tier
+    from outgate.actions.catalog import Catalog
     from outgate.actions.openapi.draft import Draft, Imported
     from outgate.actions.openapi.drift import Difference
     from outgate.actions.openapi.overlay import Overlay
@@ -228,10 +229,11 @@ def attempt(
     """Load service files beside what is shipped, and try their examples. Exits with 2 if anything is wrong."""
     from outgate.errors import ConfigError
     from outgate.policy.examples import count, wrong
-    from outgate.stores.catalog_files import load_catalog
     from outgate.stores.described_files import read_service_file
+    from outgate.stores.shipped import shipped
 
-    catalog = load_catalog(*files)
+    known = shipped("rules", "services").resolve()
+    catalog = _with(*(path for path in files if not path.resolve().is_relative_to(known)))
     documents = [read_service_file(file) for path in files for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
     if problems := [problem for document in documents for problem in wrong(document, catalog)]:
         raise ConfigError(*problems)
@@ -241,9 +243,16 @@ def attempt(
 
 def _kinds() -> dict[str, Kind]:
     """What parameters are called everywhere else."""
-    from outgate.stores.catalog_files import load_catalog
+    return dict(_with().params())
 
-    return dict(load_catalog().params())
+
+def _with(*files: Path) -> Catalog:
+    """What is shipped, what plug-ins bring, and these files: not those of the settings, of which they may be some."""
+    from outgate.cli.policy import settings_of
+    from outgate.stores.catalog_files import load_catalog
+    from outgate.stores.plugins import load_plugins
+
+    return load_catalog(*files, plugins=load_plugins(settings_of().plugins))
 
 
 def _server(url: str) -> Server:
@@ -337,13 +346,12 @@ def _prove(text: str, path: Path) -> None:
     from outgate.document import parse
     from outgate.errors import ConfigError
     from outgate.policy.examples import wrong
-    from outgate.stores.catalog_files import load_catalog
 
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / path.name
         trial.write_text(text, "utf-8")
         try:
-            catalog = load_catalog(trial)
+            catalog = _with(trial)
         except ConfigError as error:
             told = [replace(one, source=str(path)) if one.source == str(trial) else one for one in error.problems]
             raise ConfigError(*told) from error

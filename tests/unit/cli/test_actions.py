@@ -15,6 +15,7 @@ from outgate.stores.catalog_files import load_catalog
 from outgate.stores.files import FileJournal
 from outgate.stores.logs import new_writer
 from outgate.stores.policy_files import load_policies
+from outgate.stores.shipped import shipped
 
 PATHS = "/contacts: {get: {}, post: {}}\n/contacts/{id}: {delete: {}}"
 FILES = "/up: {post: {servers: [{url: 'https://files.acme.example'}]}}"
@@ -285,3 +286,9 @@ def test_without_a_log_it_says_what_to_do(outgate, monkeypatch, tmp_path):
     code, _, err = outgate("coverage")
     assert code == 1
     assert "run your agent first" in err
+
+
+def test_a_file_that_is_shipped_is_tried_too(outgate):
+    code, out, _ = outgate("test", shipped("rules", "services", "pushover.yaml"))
+    assert code == 0
+    assert out.endswith("ok, 8 examples hold\n")
