@@ -36,6 +36,7 @@ TOGETHER = {
     "actions/written.py": "unit/actions/test_service_file.py",
     "actions/arguments.py": "unit/actions/test_identify.py",
     "answer/problem.py": "unit/answer/test_render.py",
+    "cli/action_lines.py": "unit/cli/test_actions.py",
     "cli/signing.py": "unit/cli/test_approve.py",
     "judging.py": "unit/test_gate.py",
     "policy/load_rule.py": "unit/policy/test_load.py",
