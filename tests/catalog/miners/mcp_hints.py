@@ -17,15 +17,16 @@ sys.path.append(str(HERE.parents[2] / "rules/services/mined"))
 from fetch import Fetched, members, newest  # noqa: E402 - beside the builder of the catalog
 from write import MiningError  # noqa: E402
 
-# Servers that tell reads from changes: at least one tool of each kind is said to be it. Chosen by that alone.
+# Servers that tell reads from changes: at least one tool of each kind is said to be it. Chosen by that alone, and by
+# having a licence.
 NPM = """
-@auth0/auth0-mcp-server @browserstack/mcp-server @cloudinary/asset-management-mcp @codefuturist/email-mcp @discourse/mcp
+@auth0/auth0-mcp-server @browserstack/mcp-server @codefuturist/email-mcp @discourse/mcp
 @dynatrace-oss/dynatrace-mcp-server @hubspot/mcp-server @infisical/mcp @j0hanz/filesystem-mcp @karakeep/mcp
-@modelcontextprotocol/server-filesystem @modelcontextprotocol/server-memory @postman/postman-mcp-server @sentry/mcp-server
+@postman/postman-mcp-server @sentry/mcp-server
 @softeria/ms-365-mcp-server @supabase/mcp-server-supabase @wonderwhy-er/desktop-commander airtable-mcp-server chrome-devtools-mcp
-exa-mcp-server firebase-tools firecrawl-mcp hostinger-api-mcp mcp-server-kubernetes n8n-mcp
+firebase-tools firecrawl-mcp hostinger-api-mcp mcp-server-kubernetes n8n-mcp
 """
-PYPI = "basic-memory dbt-mcp ha-mcp mcp-atlassian mcp-neo4j-cypher mcp-neo4j-memory unifi-network-mcp workspace-mcp"
+PYPI = "basic-memory dbt-mcp ha-mcp workspace-mcp"
 
 _HINT = re.compile(r"\breadOnlyHint\"?:\s*(true|false|!0|!1)\b")
 _DESTROYS = re.compile(r"\bdestructiveHint\"?:\s*(true|false|!0|!1)\b")
@@ -173,7 +174,7 @@ def _licence(archive: Path) -> str:
             return str(json.loads(content).get("license", "none given"))
         said = re.search(r"(?m)^License(?:-Expression)?: (.{1,60})$", content.decode("utf-8", "replace"))
         classified = re.search(r"(?m)^Classifier: License :: (?:OSI Approved :: )?(.+)$", content.decode("utf-8", "replace"))
-        return said[1] if said else classified[1] if classified else "none given"
+        return said[1].strip() if said else classified[1] if classified else "none given"
     return "none given"
 
 
