@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from outgate.inspect.estate import credential_of
+from outgate.intake.destinations import Destinations
 from outgate.keys.people import People
 from outgate.policy.decide import needs
 from outgate.policy.effect import Effect, Mode
+from outgate.policy.facts import UNSAID, Estate
 from outgate.ports import Pin, Reserved, Stamp
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ class Ground:
     policy: Policy
     catalog: Catalog
     people: People = field(default_factory=People)
+    destinations: Destinations = field(default_factory=Destinations)
     needs: Needs = field(init=False, repr=False, compare=False)
     asks: bool = field(init=False, repr=False, compare=False)
     """Something in the policy may need a person's approval: bodies must be whole, because people sign exact requests."""
@@ -34,6 +38,16 @@ class Ground:
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs", needs(self.policy))
         object.__setattr__(self, "asks", _asks(self.policy))
+
+    def estate(self, request: Request) -> Estate:
+        """What the settings say of whose things and credentials these are, where some rule asks."""
+        if not self.needs.estate:
+            return UNSAID
+        said = self.destinations.of(request.host)
+        auth = self.catalog.auth_of(request)
+        if auth is None or said.credentials is None:
+            return Estate(owned=said.owned)
+        return Estate(owned=said.owned, credential=credential_of(request, auth, said.credentials))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

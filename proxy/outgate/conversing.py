@@ -76,7 +76,8 @@ class Conversation:
     def _hears(self) -> tuple[Ground, bool, bool]:
         ground = self.by.ground()
         if self._asked is None or self._asked[0] is not ground:
-            facts = Facts(now=self.by.judging.clock.now(), agent=self.admitted.agent, request=self.admitted.request)
+            now, request = self.by.judging.clock.now(), self.admitted.request
+            facts = Facts(now=now, agent=self.admitted.agent, request=request, estate=ground.estate(request))
             of = ground.policy, self.admitted.decision, facts
             self._asked = ground, hears(*of), hears_both(*of)
         return self._asked
@@ -114,6 +115,7 @@ class Conversation:
             unread=not message.plain,
             unsteady=not judging.clock.steady(),
             message=message,
+            estate=ground.estate(request),
         )
         decision = decide_message(ground.policy, self.admitted.decision, facts, data)
         case = Case(ground=ground, request=request, facts=facts, decision=decision)

@@ -87,7 +87,8 @@ class Judging:
         if isinstance(request.body, UnreadBody) and request.body.lost:
             raise UnavailableError("its body was wanted, and could not be kept")
         unread = reads_body and (isinstance(request.body, UnreadBody) or request.opaque)
-        return Facts(now=now, agent=agent, request=request, unread=unread, unsteady=not self.clock.steady())
+        steady = self.clock.steady()
+        return Facts(now=now, agent=agent, request=request, unread=unread, unsteady=not steady, estate=ground.estate(request))
 
     async def _meter(self, case: Case, approved: frozenset[str] = frozenset()) -> None:
         """Reserve every limit that applies; one that is over raises the answer. `approved` are rules that people lifted."""

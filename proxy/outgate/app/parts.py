@@ -224,4 +224,4 @@ class Parts:
 
 
 def _ground(found: Grounds) -> Ground:
-    return Ground(policy=found.policy, catalog=found.catalog, people=found.people)
+    return Ground(policy=found.policy, catalog=found.catalog, people=found.people, destinations=found.destinations)

@@ -90,6 +90,10 @@ class Destination:
     network: Network | None = None
     opaque: bool | None = None
     max_bytes: int | None = None
+    owned: tuple[str, ...] | None = None
+    """What there is the operator's own, with `*` for any text: `organisation:acme`, `bucket:acme-*`."""
+    credentials: frozenset[str] | None = None
+    """SHA-256 in hex of the credentials that are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,8 @@ class Destinations:
                     network=said.network or found.network,
                     opaque=found.opaque if said.opaque is None else said.opaque,
                     max_bytes=said.max_bytes or found.max_bytes,
+                    owned=found.owned if said.owned is None else said.owned,
+                    credentials=found.credentials if said.credentials is None else said.credentials,
                 )
         return said
 

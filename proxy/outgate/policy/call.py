@@ -11,18 +11,19 @@ from outgate.inspect.secrets import SECRET, classes_of, secrets_in
 from outgate.intake.reading import read
 from outgate.intake.request import NoBody, RawRequest, Request, Tunnel, Unreadable, UnreadBody, WholeBody
 from outgate.policy.decide import decide, decide_message, needs
-from outgate.policy.facts import Facts
+from outgate.policy.facts import UNSAID, Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from outgate.actions.action import Action
     from outgate.actions.catalog import Catalog
     from outgate.intake.agents import Agent
     from outgate.intake.message import Message
-    from outgate.intake.request import Body
+    from outgate.intake.request import Body, Request
     from outgate.policy.decision import Decision
+    from outgate.policy.facts import Estate
     from outgate.policy.rule import Policy
 
 
@@ -68,6 +69,11 @@ def call(line: str, headers: Iterable[tuple[str, str]] = (), content: bytes | No
     return Call(raw=raw, body=NoBody() if content is None else WholeBody(content))
 
 
+def unsaid(_: Request) -> Estate:
+    """No settings say whose anything is."""
+    return UNSAID
+
+
 def rehearse(  # noqa: PLR0913  # everything that a decision depends on
     of: Call,
     agent: Agent,
@@ -77,10 +83,12 @@ def rehearse(  # noqa: PLR0913  # everything that a decision depends on
     *,
     data: frozenset[str] = frozenset(),
     unsteady: bool = False,
+    estate: Callable[[Request], Estate] = unsaid,
 ) -> Rehearsed | Unreadable:
     """Take a call along the gate's path, without the world: nothing is looked up, recorded or sent.
 
-    `data` are classes of data to take for found, beside those that are. `unsteady`: as if the clock had stepped.
+    `data` are classes of data to take for found, beside those that are. `unsteady`: as if the clock had stepped. `estate`:
+    what the settings say of its destination.
     """
     read_as = read(of.raw)
     if isinstance(read_as, Unreadable):
@@ -90,7 +98,7 @@ def rehearse(  # noqa: PLR0913  # everything that a decision depends on
     found = data | classes_of(request, catalog) if needs(policy).data else data
     actions = tuple(replace(action, data=action.data | found) for action in identify(request, catalog))
     unread = wanted and isinstance(of.body, UnreadBody)
-    facts = Facts(now=now, agent=agent, request=request, unread=unread, unsteady=unsteady)
+    facts = Facts(now=now, agent=agent, request=request, unread=unread, unsteady=unsteady, estate=estate(request))
     return Rehearsed(request=request, actions=actions, facts=facts, decision=decide(policy, actions, facts))
 
 

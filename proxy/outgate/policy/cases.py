@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from outgate.actions.protocols.pkt_line import FLUSH, line
 from outgate.errors import ConfigError, Problem
+from outgate.inspect.estate import FOREIGN, NONE, OURS
 from outgate.intake.agents import AGENT_ID, Agent
 from outgate.intake.message import Message
 from outgate.intake.request import Unreadable, UnreadBody
 from outgate.policy.call import Call, call, rehearse, rehearse_message
 from outgate.policy.decide import decide_answer, discharged, raised
 from outgate.policy.effect import EFFECTS, MODES, Effect, Mode
-from outgate.policy.facts import Answered
+from outgate.policy.facts import UNSAID, Answered, Estate
 from outgate.policy.form import DATA
 from outgate.policy.part import Part
 from outgate.policy.rule import OTHERWISE
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from outgate.actions.catalog import Catalog
+    from outgate.intake.request import Request
     from outgate.policy.call import Rehearsed
     from outgate.policy.decision import Decision
     from outgate.policy.rule import Policy
@@ -91,6 +93,8 @@ _case = Table(
         "mode": Words("mode", ("observe", "enforce")),
         "data": Many(Words("class of data", DATA)),
         "unsteady": Truth("'unsteady'"),
+        "owned": Many(_words),
+        "credential": Words("credential", (OURS, FOREIGN, NONE)),
         "over": Many(_words),
         "approved": Truth("'approved'"),
         "response": _response,
@@ -134,9 +138,10 @@ class Said:
 class Case:
     """One request, who makes it and when, and what must come of it. What is None is not asked.
 
-    `over` are rules whose limits are used up; `approved`: people approved all that it escalates; `answered` is what the
-    upstream answers, `said` a message after that. `rules` are all that match, `otherwise` aside; `otherwise` alone is none.
-    `limits` are the rules of whose limits it takes something, `asks` the approvers that it asks.
+    `over` are rules whose limits are used up; `approved`: people approved all that it escalates; `estate` is what the settings
+    would say of its destination; `answered` is what the upstream answers, `said` a message after that. `rules` are all that
+    match, `otherwise` aside; `otherwise` alone is none. `limits` are the rules of whose limits it takes something, `asks` the
+    approvers that it asks.
     """
 
     name: str
@@ -146,6 +151,7 @@ class Case:
     mode: Mode
     data: frozenset[str]
     unsteady: bool = False
+    estate: Estate = UNSAID
     over: frozenset[str] = frozenset()
     approved: bool = False
     answered: Answered | None = None
@@ -159,6 +165,10 @@ class Case:
     withheld: bool | None = None
     tells: str = ""
     place: Problem
+
+    def estate_of(self, _: Request) -> Estate:
+        """What it says in place of the settings."""
+        return self.estate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +207,8 @@ def run(cases: Iterable[Case], policy: Policy, catalog: Catalog) -> Iterator[Tri
     modes = {mode: policy.with_mode(mode) for mode in (Mode.OBSERVE, Mode.ENFORCE)}
     for case in cases:
         under = modes[case.mode]
-        came = rehearse(case.call, case.agent, case.now, under, catalog, data=case.data, unsteady=case.unsteady)
+        of = case.call, case.agent, case.now, under, catalog
+        came = rehearse(*of, data=case.data, unsteady=case.unsteady, estate=case.estate_of)
         if isinstance(came, Unreadable):
             yield Tried(case=case, wrong=(f"the request has no one reading: {came.why}",))
         else:
@@ -344,6 +355,7 @@ def _read(part: Part, file: Part) -> Case | None:
         mode=MODES[value.get("mode") or file.at("mode").value or "enforce"],
         data=frozenset(part.at("data").texts()),
         unsteady=value.get("unsteady", False),
+        estate=Estate(owned=tuple(part.at("owned").texts()) if "owned" in value else None, credential=value.get("credential")),
         over=frozenset(part.at("over").texts()),
         approved=value.get("approved", False),
         answered=_answered(part.at("response")),

@@ -26,6 +26,20 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estate:
+    """What is the operator's own, as the settings say of a destination. None: nobody said, and reading it is an error.
+
+    `owned` are instances, with `*` for any text: `bucket:acme-*`. `credential` is `ours`, `foreign` or `none`.
+    """
+
+    owned: tuple[str, ...] | None = None
+    credential: str | None = None
+
+
+UNSAID = Estate()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """`now` is aware. `agent.since` may be None: then a rule that reads `agent.age` errs, and its error restricts.
 
@@ -42,6 +56,7 @@ class Facts:
     unsteady: bool = False
     answered: Answered | None = None
     message: Message | None = None
+    estate: Estate = UNSAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,5 +66,7 @@ class Needs:
     agent_since: bool
     data: bool
     """Some rule reads which data goes out: the body must be whole, or be messages that are decided one by one."""
+    estate: bool = False
+    """Some rule asks whose a thing or a credential is."""
     permits_by_data: bool = False
     """And one that permits does: what it lets out must be whole, for nothing that is said later takes a permission back."""

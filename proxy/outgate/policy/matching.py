@@ -154,7 +154,7 @@ class Scope:
         return all(found is not None and test.covers(found) for test, found in pairs)
 
 
-FOLDED = frozenset({"resource"})
+FOLDED = frozenset({"resource", "instance"})
 """Keys whose values services often compare without case: `Acme/Site` is `acme/site`. All of `params.*` too."""
 
 
@@ -208,6 +208,13 @@ def _resource(action: Action, facts: Facts) -> str | frozenset[str] | Erred:
     return action.resource if len(found) == 1 else found
 
 
+def _instance(action: Action, facts: Facts) -> str | frozenset[str] | Erred:
+    if facts.unread and not action.instance:
+        return Erred("missing:instance")
+    found = readings(action.instance)
+    return action.instance if len(found) == 1 else found
+
+
 def _data(action: Action, facts: Facts) -> frozenset[str] | Partly:
     """What is in a body that could not be looked into is not known, whatever was found around it."""
     return Partly(action.data, "missing:data") if facts.unread or UNREADABLE in action.data else action.data
@@ -220,6 +227,7 @@ _READERS: dict[str, Reader] = {
     "tier": lambda action, _: action.tier.name,
     "mapped": lambda action, _: "true" if action.mapped else "false",
     "resource": _resource,
+    "instance": _instance,
     "data": _data,
     "host": lambda _, facts: facts.request.host,
     "method": lambda _, facts: facts.request.method,

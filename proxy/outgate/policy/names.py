@@ -8,7 +8,9 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Money
+from outgate.actions.paths import plain
 from outgate.inspect.secrets import UNREADABLE
+from outgate.policy.matching import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +82,21 @@ def _resource(action: Action, facts: Facts) -> str | Missing:
     return MISSING if facts.unread and not action.resource else action.resource
 
 
+def _instance(action: Action, facts: Facts) -> str | Missing:
+    return MISSING if facts.unread and not action.instance else action.instance
+
+
+def _owned(action: Action, facts: Facts) -> bool | Missing:
+    """Only what has one spelling can be told to be ours."""
+    if facts.estate.owned is None or not action.instance or plain(action.instance) != action.instance:
+        return MISSING
+    return wanted(facts.estate.owned).has(action.instance)
+
+
+def _credential(_: Action, facts: Facts) -> str | Missing:
+    return MISSING if facts.estate.credential is None else facts.estate.credential
+
+
 def _listed(texts: list[str]) -> list[str] | Missing:
     return texts if len(texts) <= MOST_ITEMS else MISSING
 
@@ -95,6 +112,7 @@ NAMES: Mapping[str, Name] = {
     "action.service": Name(Kind.TEXT, lambda action, _: action.service),
     "action.operation": Name(Kind.TEXT, lambda action, _: action.operation),
     "action.resource": Name(Kind.TEXT, _resource),
+    "action.instance": Name(Kind.TEXT, _instance),
     "action.access": Name(Kind.TEXT, lambda action, _: action.access.value),
     "action.tier": Name(Kind.TEXT, lambda action, _: action.tier.name),
     "action.count": Name(Kind.INT, lambda action, _: action.count),
@@ -104,6 +122,8 @@ NAMES: Mapping[str, Name] = {
     "request.host": Name(Kind.TEXT, lambda _, facts: facts.request.host),
     "request.port": Name(Kind.INT, lambda _, facts: facts.request.port),
     "request.path": Name(Kind.TEXT, lambda _, facts: facts.request.path),
+    "request.credential": Name(Kind.TEXT, _credential),
+    "destination.owned": Name(Kind.BOOL, _owned),
     "data": Name(Kind.TEXTS, _data),
     "params": Name(Kind.TEXTS, _given),
     "now": Name(Kind.TIME, _now),
@@ -124,6 +144,9 @@ def _answer_data(answered: Answered) -> Value | None:
     listed = MISSING if answered.data is None else _listed(sorted(answered.data))
     return None if listed is MISSING else listed
 
+
+ESTATE_NAMES = frozenset({"destination.owned", "request.credential"})
+"""Read from what the settings say of a destination."""
 
 RESPONSE = "response"
 RESPONSE_NAMES: Mapping[str, Name] = {

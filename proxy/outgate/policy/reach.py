@@ -78,7 +78,7 @@ def reach(scope: Scope, catalog: Catalog) -> tuple[Operation, ...]:
 def models(scope: Scope, catalog: Catalog) -> frozenset[str]:
     """The services that a scope meets and of which some operation has a language model answer."""
     met = {operation.service for operation in reach(scope, catalog)}
-    answers = (o for service in met for o in catalog.operations(service) if "model" in o.params and o.access is Access.EXECUTE)
+    answers = (o for o in catalog.listed() if "model" in o.params and o.access is Access.EXECUTE)
     return frozenset(operation.service for operation in answers) & met
 
 

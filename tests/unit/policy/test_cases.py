@@ -2,7 +2,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from policies import CATALOG, policy
+from policies import CATALOG, policy, written
 
 from outgate.errors import ConfigError
 from outgate.intake.request import WholeBody
@@ -252,3 +252,32 @@ def test_every_sentence_of_it_has_a_case_and_none_is_in_vain():
 def test_two_people_have_a_day_to_approve_that_all_is_deleted():
     of = ORGANISATION.approvers["two-in-a-day"]
     assert (of.need, of.within) == (2, timedelta(hours=24))
+
+
+OWNED = """
+- {id: only-ours, match: {service: payments}, unless: destination.owned, effect: block}
+- {id: by-ours, match: {service: crm}, when: request.credential != "ours", effect: block}
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "answer"),
+    [
+        ("request: GET https://x.test/, owned: 'shop:a'", "escalate"),
+        ("request: GET https://api.github.com/repos/acme/site, owned: 'organisation:acme'", "allow"),
+        ("request: GET https://api.github.com/repos/acme/site, owned: 'organisation:a*'", "allow"),
+        ("request: GET https://api.github.com/repos/evil/site, owned: 'organisation:acme'", "block"),
+        ("request: GET https://api.github.com/repos/acme/site", "block"),
+        ("request: GET https://api.github.com/user, owned: 'organisation:acme'", "block"),
+        ("request: GET https://slack.com/api/auth.test, credential: ours", "allow"),
+        ("request: GET https://slack.com/api/auth.test, credential: foreign", "block"),
+        ("request: GET https://slack.com/api/auth.test, credential: none", "block"),
+        ("request: GET https://slack.com/api/auth.test", "block"),
+    ],
+)
+def test_whose_a_thing_is_and_whose_the_credential_counts_and_what_nobody_said_blocks(case, answer):
+    catalog = load_catalog()
+    text = written(OWNED.replace("payments", "github").replace("crm", "slack"))
+    under = load([("tried.yaml", text)], catalog)
+    (one,) = run(read_cases(f"{HEAD}cases:\n  - {{name: a, {case}, answer: {answer}}}", "c.yaml").cases, under, catalog)
+    assert one.wrong == ()
