@@ -10,7 +10,7 @@ from outgate.actions.access import judge
 from outgate.actions.action import Access, Tier
 from outgate.actions.mined import NOTHING
 from outgate.actions.operation import Operation, Override, Route, Template
-from outgate.actions.router import Found, is_kept
+from outgate.actions.router import Found, host_variables, is_kept
 from outgate.actions.written import param_of
 
 if TYPE_CHECKING:
@@ -124,12 +124,17 @@ class Service:
             operation=self._operation(part, fact, method, over, params),
             captures=fact.captures,
             resource=over.resource or _fillable(self.resources, names),
-            instance=over.instance or _fillable(self.instances, names),
+            instance=over.instance or _fillable(self.instances, names) or _fillable(self.instances, names | self._host_names),
             params=params,
             worse=over.worse,
             egress=over.egress or "e" in fact.marks,
             reads=over.reads,
         )
+
+    @property
+    def _host_names(self) -> set[str]:
+        """What its hosts can say: `{cluster}.acme.example`."""
+        return {name for host in self.hosts for name in host_variables(host)}
 
     def _operation(self, part: Part, fact: Fact, method: str, over: Override, params: tuple[Param, ...]) -> Operation:
         judged = judge(fact.name, method=method, level=fact.level, marks=fact.marks)

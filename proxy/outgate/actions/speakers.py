@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from outgate.actions.protocols import a2a, aws, azure, graphql, grpc, kubernetes, msgraph, oauth, oci, packages, soap, webdav
+from outgate.actions.protocols import a2a, aws, azure, google, graphql, grpc, kubernetes, msgraph, oauth, oci, packages, soap, webdav
 from outgate.actions.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -117,7 +117,14 @@ SPEAKERS: Mapping[str, Speaker] = MappingProxyType(
             Speaker(name="aws", wants_body=aws.wants_body, identify=aws.identify, operations=aws.operations),
             Speaker(name="azure", wants_body=azure.wants_body, identify=azure.identify, operations=azure.operations, shared=True),
             Speaker(name="grpc", wants_body=grpc.wants_body, identify=grpc.identify, operations=grpc.operations),
-            Speaker(name="google", wants_body=_never, identify=_nothing, operations=_none, overrides=True),
+            Speaker(
+                name="google",
+                wants_body=_never,
+                identify=_nothing,
+                operations=_none,
+                plainly=google.plainly,
+                overrides=True,
+            ),
             Speaker(
                 name="msgraph",
                 wants_body=_never,

@@ -16,6 +16,7 @@ ZOO = mined(
     ("pets.delete", "DELETE", "/pets/{pet}", "w", "", ["force bool query.force"]),
     ("pets.feed", "POST", "/pets/{pet}/feed", "", "", []),
     ("pets.keys", "GET", "/pets/{pet}/keys", "r", "s", []),
+    ("feed", "POST", "/feed", "", "", []),
 )
 HEAD = "outgate: service/v1alpha\nservice: zoo\nhosts: [zoo.test]\n"
 
@@ -95,3 +96,10 @@ def test_of_templates_that_cross_each_other_the_worse_one_counts():
     (one,) = identify(asked("GET https://zoo.test/a/other"), known)
     assert (both.name, both.tier) == ("zoo.b.keys", Tier.T1)
     assert (one.name, one.tier) == ("zoo.a.get", Tier.T0)
+
+
+def test_whose_it_is_may_be_said_by_the_host_alone():
+    said = HEAD.replace("zoo.test", "'{zoo}.zoo.test', zoo.test") + "instances: ['pet:{pet}', 'zoo:{zoo}']\n"
+    assert only("POST https://berlin.zoo.test/feed", said).instance == "zoo:berlin"
+    assert only("POST https://zoo.test/feed", said).instance == ""
+    assert only("GET https://berlin.zoo.test/pets/7", said).instance == "pet:7"

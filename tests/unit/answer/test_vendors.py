@@ -49,6 +49,19 @@ def test_npm_reads_an_error_that_is_text(asked):
     assert said(**asked)["error"] == TELL
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"host": "logs.es.eu-west-1.aws.elastic.cloud"},
+        {"host": "search.acme.test", "x_elastic_client_meta": "es=9.1.0,py=3.13.1,t=9.1.0"},
+        {"host": "search.acme.test", "user_agent": "opensearch-py/3.0.0 (Python 3.13.1)"},
+    ],
+)
+def test_elasticsearch_and_opensearch_read_a_root_cause(asked):
+    cause = {"type": "approval_required", "reason": TELL}
+    assert (said(**asked)["error"], said(**asked)["status"]) == ({**cause, "root_cause": [cause]}, 403)
+
+
 def test_stripe_is_told_not_to_retry():
     reply = answered(host="api.stripe.com", status=503)
     assert dict(reply.headers)["Stripe-Should-Retry"] == "false"
