@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 from clients.everything import look_alikes
-from clients.under_gate import PROGRAMS, Gate
+from clients.under_gate import Gate, fresh_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,15 +45,7 @@ def work(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(work: Path) -> dict[str, str]:
-    """What a fresh login has: no proxies, no certificates, no indexes of this machine's."""
-    return {
-        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(work / "home"),
-        "LANG": "C.UTF-8",
-        "PIP_CONFIG_FILE": os.devnull,
-        "npm_config_globalconfig": str(work / "home" / "npmrc"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
+    return fresh_login(work)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,6 +32,18 @@ policy: clients
 mode: enforce
 otherwise: {T0: allow, T1: allow, T2: allow, T3: allow, unmapped: {read: allow, other: allow}}
 """
+
+
+def fresh_login(work: Path) -> dict[str, str]:
+    """What a fresh login has: no proxies, no certificates, no indexes of this machine's."""
+    return {
+        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(work / "home"),
+        "LANG": "C.UTF-8",
+        "PIP_CONFIG_FILE": os.devnull,
+        "npm_config_globalconfig": str(work / "home" / "npmrc"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

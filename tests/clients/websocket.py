@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clients.lookalikes import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO
 
     from clients.lookalikes import Ask
@@ -53,3 +55,14 @@ def _length(size: int) -> bytes:
 def _unmasked(data: bytes, mask: bytes) -> bytes:
     size = len(data)
     return (int.from_bytes(data) ^ int.from_bytes((mask * (size // 4 + 1))[:size])).to_bytes(size)
+
+
+def says(ask: Ask, messages: Iterable[bytes], protocol: str) -> Answer:
+    """Agree to the upgrade, say these binary messages unasked, and close."""
+
+    def talk(_: BinaryIO, say: BinaryIO) -> None:
+        say.writelines(b"\x82" + _length(len(data)) + data for data in messages)
+        say.write(b"\x88\x02\x03\xe8")
+        say.flush()
+
+    return replace(service(ask), headers=(*service(ask).headers, ("Sec-WebSocket-Protocol", protocol)), talk=talk)
