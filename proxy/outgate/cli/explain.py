@@ -12,10 +12,9 @@ import typer
 from outgate.cli.told.shell import is_curl
 
 if TYPE_CHECKING:
-    from outgate.actions.catalog import Catalog
+    from outgate.admission import Ground
     from outgate.intake.agents import Agent
     from outgate.policy.call import Call, Rehearsed
-    from outgate.policy.rule import Policy
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -55,6 +54,7 @@ def explain(  # noqa: PLR0913  # one parameter an option
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Say what a request is and what would be answered. Nothing is sent, looked up or recorded."""
+    from outgate.admission import Ground
     from outgate.cli.explain_lines import lines, plain, plain_many, table
     from outgate.cli.policy import catalog_of, settings_of
     from outgate.cli.told.places import Place, told
@@ -71,7 +71,8 @@ def explain(  # noqa: PLR0913  # one parameter an option
     asked = tuple(policy or settings.policies or (DEFAULT_POLICY,))
     under = load_policies(asked, catalog, mode=Mode.ENFORCE if enforce or settings.enforce else None)
     asker, now = _agent(agent, team, age)
-    found = [(shown, _rehearsed(of, asker, now, under, catalog)) for shown, of in written]
+    ground = Ground(policy=under, catalog=catalog, destinations=settings.destinations)
+    found = [(shown, _rehearsed(of, asker, now, ground)) for shown, of in written]
     if har is not None or len(found) > 1:
         typer.echo(json.dumps(plain_many(found, under), indent=2, ensure_ascii=False) if as_json else "\n".join(table(found)))
         return
@@ -79,13 +80,13 @@ def explain(  # noqa: PLR0913  # one parameter an option
     typer.echo(json.dumps(plain(came, under), indent=2, ensure_ascii=False) if as_json else "\n".join(lines(came, under)))
 
 
-def _rehearsed(of: Call | str, asker: Agent, now: datetime, policy: Policy, catalog: Catalog) -> Rehearsed | str:
+def _rehearsed(of: Call | str, asker: Agent, now: datetime, ground: Ground) -> Rehearsed | str:
     from outgate.intake.request import Unreadable
     from outgate.policy.call import rehearse
 
     if isinstance(of, str):
         return of
-    came = rehearse(of, asker, now, policy, catalog)
+    came = rehearse(of, asker, now, ground.policy, ground.catalog, estate=ground.estate)
     if isinstance(came, Unreadable):
         return f"this request has no one reading and is always refused, with {came.status}: {came.why}"
     return came

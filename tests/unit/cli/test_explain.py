@@ -84,6 +84,16 @@ def test_without_a_policy_it_is_the_one_that_the_settings_name(explain, tmp_path
     assert "  answer   block\n" in explain(DELETE)[1]
 
 
+def test_what_the_settings_call_ours_counts(explain, tmp_path):
+    (tmp_path / "p.yaml").write_text(written("- {id: a, match: {service: github}, unless: destination.owned, effect: block}"))
+    assert "  answer   block\n" in explain(DELETE, "--policy", "p.yaml")[1]
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_text(
+        'outgate: settings/v1alpha\ndestinations: {api.github.com: {owned: "organisation:*"}}\n'
+    )
+    assert "  answer   block\n" not in explain(DELETE, "--policy", "p.yaml")[1]
+
+
 def test_a_rule_that_can_not_be_told_says_so(explain, tmp_path):
     (tmp_path / "p.yaml").write_text(
         written("- {id: a, match: {action: github.pulls/merge}, when: params.merge_method == 'x', effect: escalate}")
