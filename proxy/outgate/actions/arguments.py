@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Money
@@ -72,6 +73,14 @@ class Arguments:
         if self._form is None:
             self._form = self._read_form()
         return self._form
+
+    def structure(self) -> JsonValue | Undecodable:
+        """Give the JSON body, or the fields of a form, each under the last word of its name: `webhook[url]` is `url`."""
+        media = media_of(self._request.headers)
+        if self._is_json or media is None or media.kind not in {_URLENCODED, FORM}:
+            return self.json()
+        fields = self.form()
+        return fields if isinstance(fields, Undecodable) else [{_last_word(name): value} for name, value in fields]
 
     def text(self) -> str | Undecodable:
         """Give the body as text; empty without one."""
@@ -163,6 +172,14 @@ class Arguments:
                 return b""
 
 
+def _last_word(name: str) -> str:
+    words = _WORDS.findall(name)
+    return words[-1] if words else name
+
+
+_WORDS = re.compile(r"[^\[\].]+")
+
+
 def is_coded(request: Request) -> bool:
     """Whether a request declares a content coding. Many servers don't look, and read the body as it stands."""
     return bool(codings_of(request.headers))
@@ -228,6 +245,16 @@ def _has_variant(value: dict[str, JsonValue], name: str) -> bool:
         if len(key) == size and key != name and key.casefold() == folded:
             return True
     return False
+
+
+def has_variants(value: Mapping[str, JsonValue], names: frozenset[str]) -> bool:
+    """Whether some key is one of these names but for its case: .NET and Go take it for the same."""
+    return any(key not in names and key.lower() in _lowered(names) for key in value)
+
+
+@lru_cache(maxsize=64)
+def _lowered(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(str.lower, names))
 
 
 def _text(value: JsonValue) -> str | Unclear:

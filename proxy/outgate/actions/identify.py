@@ -12,7 +12,7 @@ from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, Unclear, read_param
 from outgate.actions.catalog import GENERIC
 from outgate.actions.languages import LANGUAGES, Envelope
-from outgate.actions.overriding import overridden
+from outgate.actions.overriding import hides, may_be_renamed, overridden, renamed
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols import git, grpc, jsonrpc, llm, nested
 from outgate.actions.protocols.mcp_servers import server_at
@@ -23,7 +23,7 @@ from outgate.intake.bodies import Undecodable
 from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from outgate.actions.action import Param
     from outgate.actions.catalog import Catalog
@@ -36,14 +36,22 @@ if TYPE_CHECKING:
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OVERRIDDEN = "a header asks for another method, and without it this would be worse"
+_RENAMED = "a field asks for another method, which some servers go by"
 _LENIENT = "a server that is lenient about paths would take it for this"
+_COLON = re.compile(r"%(?:25)*3[aA]")
+_FORMAT = re.compile(r"\.(?:json|xml|csv|html)\Z")
 _TELLING = re.compile(
     r"(?i:delete|remove|destroy|purge|drop|terminate|revoke|kill|exec|execute|eval|shutdown|reboot)(?:[A-Z_-].*)?"
-    r"|(?:send|create|update|publish|pay|transfer|upload|write|ban)[A-Z].*"
+    r"|(?i:send|publish|trigger|update|insert|unsubscribe|restart|stop|build|pay|do_?delete|upload|formresponse)"
+    r"|(?i:(?:send|forward|pin|ban)_?(?:message|sms|email|mail|chat_?member|chat_?message)s?|build_?with_?parameters)"
+    r"|(?:send|create|update|publish|pay|transfer|upload|write|ban|set|add|forward|pin|edit|post|put|insert|approve|restrict|promote"
+    r"|cancel|enable|disable|trigger|invoke|do)[A-Z][A-Za-z]*"
+    r"|[A-Za-z.]+\.(?:post|send|create|update|delete|remove|add|set|edit|ban)"
 )
 """The last part of a path that gives a reading method the lie, where it comes with arguments."""
 
-_NAMING = re.compile(r"[Aa]ction|[Oo]p|[Oo]peration|cmd|command|_?method")
+_NAMING = re.compile(r"(?i:action|op|operation|cmd|command|do|act|_?method|\$?http_?method|x-http-method(?:-override)?)")
+_MUTATION = re.compile(r"\s*mutation\b")
 _DEED = re.compile(r"[A-Za-z_.-]{1,64}")
 _QUERY_API = "Action"
 """As AWS writes it: the value is what is done, and no page's view."""
@@ -60,14 +68,34 @@ def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
 
 def _identify(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Action, ...]:
     meant = overridden(request)
-    sent = _as_sent(request, catalog, inside=inside)
+    sent, more = _as_sent(request, catalog, inside=inside), tuple(_renamed(request, catalog, inside=inside))
     if meant is None:
-        return sent
+        return (*sent, *more)
     actions = _as_sent(meant, catalog, inside=inside)
     if not _overrides(request, catalog):
-        return (*actions, *sent)
+        return (*actions, *sent, *more)
     floor = max((action.tier for action in sent if action.mapped), default=Tier.T0)
-    return tuple(replace(action, tier=floor, why=_OVERRIDDEN) if action.tier < floor else action for action in actions)
+    actions = tuple(replace(action, tier=floor, why=_OVERRIDDEN) if action.tier < floor else action for action in actions)
+    return (*actions, *more)
+
+
+def _renamed(request: Request, catalog: Catalog, *, inside: bool) -> Iterator[Action]:
+    """What it would be by the method that a field of it names, and that nobody can tell where more is hidden in its query."""
+    known = catalog.at(request.authority).main
+    if known is None or request.opaque:
+        return
+    if hides(request):
+        yield unreadable(known.name, readable(request.path[1:]), "its query holds headers or a body")
+    if _may_be_renamed(request, known):
+        for meant in renamed(request):
+            yield from (
+                replace(action, why=_RENAMED) for action in _as_sent(meant, catalog, inside=inside) if action.tier > Tier.T0
+            )
+
+
+def _may_be_renamed(request: Request, service: Service) -> bool:
+    speaker = _speaker(service)
+    return speaker is None or speaker.overrides or request.host.endswith(".googleapis.com")
 
 
 def _overrides(request: Request, catalog: Catalog) -> bool:
@@ -127,7 +155,8 @@ def wants_body(request: Request, catalog: Catalog) -> bool:
     speaker = _speaker(known.main)
     if speaker is not None and speaker.wants_body(request, known.main, catalog):
         return True
-    return any(route.value.reads_body for route in _routes(request, known.main) if route is not None)
+    named = may_be_renamed(request) and _may_be_renamed(request, known.main)
+    return named or any(route.value.reads_body for route in _routes(request, known.main) if route is not None)
 
 
 def heavy(request: Request, catalog: Catalog) -> bool:
@@ -174,13 +203,19 @@ def _routes(sent: Request, service: Service) -> tuple[Found[Route] | None, ...]:
     speaker = _speaker(service)
     request = sent if speaker is None else speaker.plainly(sent, service)
     found = _find(service, request, request.path)
-    lenient = plainest(request.path)
-    if lenient == request.path:
-        return (found,)
-    other = _find(service, request, lenient)
-    if other is None or (found is not None and _alike(found, other)):
-        return (found,)
-    return (found, other)
+    lenient = _COLON.sub(":", plainest(request.path))
+    spelled = () if lenient == request.path else (lenient,)
+    if found is None:
+        spelled = (*spelled, *_formatted(lenient))
+    others = (other for path in spelled if (other := _find(service, request, path)) is not None)
+    other = next((other for other in others if found is None or not _alike(found, other)), None)
+    return (found,) if other is None else (found, other)
+
+
+def _formatted(path: str) -> tuple[str, ...]:
+    """The path as a server may take it that tells by its end, or by none, in which format to answer (Rails, Twilio)."""
+    bare = _FORMAT.sub("", path)
+    return (f"{bare}.json",) if bare == path else (bare, f"{bare}.json")
 
 
 def _alike(found: Found[Route], other: Found[Route]) -> bool:
@@ -257,7 +292,7 @@ def _routed(found: Found[Route], asked: _Asked) -> tuple[Action, ...]:
     action = _action(route, request, said, unclear | unread)
     if unclear:
         return (action, asked.unreadable(f"'{min(unclear)}' is said twice, or is not of its kind"))
-    body = arguments.json() if route.egress else None
+    body = arguments.structure() if route.egress else None
     if body is None or isinstance(body, Undecodable):
         return (action,)
     return (llm.described(action, body), *llm.egress(asked.service.name, body))
@@ -268,7 +303,7 @@ def _fault(route: Route, arguments: Arguments) -> Undecodable | None:
         return arguments.fault(route.params)
     if arguments.unread:
         return Undecodable("the body is too large to see where the provider is sent to")
-    body = arguments.json()
+    body = arguments.structure()
     return body if isinstance(body, Undecodable) else arguments.fault(route.params)
 
 
@@ -371,6 +406,8 @@ def _tells(request: Request) -> bool:
 
 def _names_a_deed(pair: str) -> bool:
     name, _, value = (unquote_plus(part, "latin-1") for part in pair.partition("="))
+    if name == "query" and _MUTATION.match(value):
+        return True
     if not _NAMING.fullmatch(name) or not _DEED.fullmatch(value):
         return False
     harmless = {Access.READ, Access.LIST} if name == _QUERY_API else {Access.READ, Access.LIST, Access.UNKNOWN}

@@ -1,9 +1,11 @@
-"""Overriding: a method in a header that counts in place of the one in the request line, where a server honours it."""
+"""Overriding: a method in a header, a query or a form that counts in place of that of the request line, where it is honoured."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from outgate.intake.media import media_of
 from outgate.intake.reading import OVERRIDES
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
 
 _FORM = "application/x-www-form-urlencoded"
 _READING = frozenset({"GET", "HEAD"})
+_GOOGLES = ".googleapis.com"
+_NAMED = re.compile(r"(?i)_method|\$|%")
+"""What a query or a form must hold for a field of it to be worth looking for."""
+_FIELD = "_method"
+_GOOGLE_FIELD = "$httpmethod"
+_HIDING = frozenset({"$httpheaders", "$req", "$ct"})
+_METHOD = re.compile(r"GET|HEAD|POST|PUT|PATCH|DELETE")
 
 
 def overridden(request: Request) -> Request | None:
@@ -30,6 +39,49 @@ def overridden(request: Request) -> Request | None:
     if query is None:
         return replace(request, method=method)
     return replace(request, method=method, query="&".join(filter(None, (request.query, query))), body=NoBody())
+
+
+def renamed(request: Request) -> tuple[Request, ...]:
+    """Give the requests that fields make of this one. Which one counts nobody knows: all of them do.
+
+    Rails, Laravel and others take `_method` of a POST from a query or a form, Google's APIs `$httpMethod` of any from the query.
+    """
+    fields = _fields(request.query)
+    if request.host.endswith(_GOOGLES):
+        said = [value for name, value in fields if name == _GOOGLE_FIELD]
+    elif request.method == "POST":
+        said = [value for name, value in (*fields, *_fields(_form(request))) if name == _FIELD]
+    else:
+        return ()
+    methods = dict.fromkeys(value.upper() for value in said)
+    return tuple(replace(request, method=one) for one in methods if one != request.method and _METHOD.fullmatch(one))
+
+
+def hides(request: Request) -> bool:
+    """Whether headers or a body stand in the query, as Google's APIs take them: what they say is not read."""
+    return request.host.endswith(_GOOGLES) and any(name in _HIDING for name, _ in _fields(request.query))
+
+
+def may_be_renamed(request: Request) -> bool:
+    """Whether the body, a form, may say that another method is meant."""
+    if request.method != "POST" or request.host.endswith(_GOOGLES):
+        return False
+    media = media_of(request.headers)
+    return media is not None and media.kind == _FORM
+
+
+def _fields(text: str | None) -> list[tuple[str, str]]:
+    """Those fields whose name may ask for something, small; mostly there are none."""
+    if not text or not _NAMED.search(text):
+        return []
+    pairs = (pair.partition("=") for pair in text.split("&"))
+    return [(unquote_plus(name).lower(), unquote_plus(value)) for name, _, value in pairs if _NAMED.search(name)]
+
+
+def _form(request: Request) -> str:
+    body, media = request.body, media_of(request.headers)
+    is_form = isinstance(body, WholeBody) and media is not None and media.kind == _FORM
+    return body.content.decode("latin-1") if is_form and isinstance(body, WholeBody) else ""
 
 
 def _query(request: Request) -> str | None:

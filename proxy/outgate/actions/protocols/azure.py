@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.access import judge
 from outgate.actions.action import Access, Action, Confidence, Tier
-from outgate.actions.arguments import Arguments
+from outgate.actions.arguments import Arguments, has_variants
 from outgate.actions.operation import Operation
 from outgate.actions.paths import readable
 from outgate.actions.protocols.azure_names import classified, named
@@ -36,6 +36,10 @@ _PARAMS: Mapping[str, Kind] = {"subscription": "string", "resource_group": "stri
 _SUBSCRIBED = re.compile(r"/subscriptions/[0-9a-f]{8}-[0-9a-f-]{27}(?:/.*)?", re.IGNORECASE)
 _BAD = re.compile(r"//|%2[fF]|%5[cC]|%25|;")
 _METHODS = frozenset({"GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"})
+_BATCH = frozenset({"requests"})
+_METHOD_KEYS = ("httpMethod", "method")
+_URL_KEYS = ("relativeUrl", "url", "uri")
+_ONE = frozenset({*_METHOD_KEYS, *_URL_KEYS})
 _HOST = re.compile(r"https://([^/?#\\@]+)(/.*)", re.IGNORECASE)
 _AT_HAND = "azure.names"
 
@@ -133,7 +137,7 @@ def _facts(service: Service) -> Mapping[str, Fact]:
 def _batched(request: Request, service: Service) -> Iterator[Action]:
     arguments = Arguments(request)
     body = Undecodable("The batch is too large to be read.") if arguments.unread else arguments.json()
-    inner = body.get("requests") if isinstance(body, dict) else None
+    inner = body.get("requests") if isinstance(body, dict) and not has_variants(body, _BATCH) else None
     if not isinstance(inner, list) or not inner or len(inner) > MOST:
         yield _unreadable(request, "The batch can't be read, is empty or too long.")
         return
@@ -158,7 +162,8 @@ def _inner(request: Request, one: JsonValue) -> Request | None:
     """One request of a batch, as if it had been sent by itself: `httpMethod` and `relativeUrl`, or `url`, on this host."""
     if not isinstance(one, dict):
         return None
-    method, urls = one.get("httpMethod", one.get("method")), [one[key] for key in ("relativeUrl", "url", "uri") if key in one]
+    methods, urls = [one[key] for key in _METHOD_KEYS if key in one], [one[key] for key in _URL_KEYS if key in one]
+    method = methods[0] if len(methods) == 1 and not has_variants(one, _ONE) else None
     if not isinstance(method, str) or method.upper() not in _METHODS or len(urls) != 1 or not isinstance(urls[0], str):
         return None
     url = urls[0]

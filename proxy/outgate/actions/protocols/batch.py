@@ -7,6 +7,7 @@ from dataclasses import replace
 from json import dumps
 from typing import TYPE_CHECKING, Final
 
+from outgate.actions.arguments import has_variants
 from outgate.actions.unreadable import unreadable
 from outgate.intake.bodies import Undecodable
 from outgate.intake.codings import plain
@@ -29,6 +30,8 @@ _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 _PART: Final = frozenset({"content-type", "mime-version", "content-transfer-encoding", "content-id", "content-length"})
 _LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}):[ \t]*([\t -~]*)")
 _HEAD: Final = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.1")
+_BATCH: Final = frozenset({"requests"})
+_ONE: Final = frozenset({"method", "url", "headers", "body"})
 _MIXED: Final = "multipart/mixed"
 _NOT_ONE: Final = "the batch can't be read, or in more than one way"
 
@@ -53,7 +56,7 @@ def read_multipart(envelope: Envelope) -> tuple[Action, ...]:
 def read_json(envelope: Envelope) -> tuple[Action, ...]:
     """Give the envelope and what the requests in `requests` do. URLs are relative to the root of the API."""
     body = envelope.arguments.json()
-    asked = body.get("requests") if isinstance(body, dict) else None
+    asked = body.get("requests") if isinstance(body, dict) and not has_variants(body, _BATCH) else None
     if not isinstance(asked, list) or not asked or len(asked) > MOST:
         return _not_read(envelope, _NOT_ONE)
     return _all(envelope, [_of_object(one, envelope) for one in asked])
@@ -121,7 +124,13 @@ def _of_object(said: JsonValue, envelope: Envelope) -> Request | None:
         return None
     url = str(said["url"])
     headers: JsonValue = said.get("headers") or {}
-    if not url.isascii() or not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+    if (
+        has_variants(said, _ONE)
+        or "://" in url.partition("?")[0]
+        or not url.isascii()
+        or not isinstance(headers, dict)
+        or not all(isinstance(value, str) for value in headers.values())
+    ):
         return None
     path = envelope.told.options.get("below", "") + (url if url.startswith("/") else f"/{url}")
     lines = [

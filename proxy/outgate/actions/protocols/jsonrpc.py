@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from outgate.actions.access import access_of
 from outgate.actions.action import Access, Action, Confidence, Tier
-from outgate.actions.arguments import Arguments, is_json
+from outgate.actions.arguments import Arguments, has_variants, is_json
 from outgate.actions.operation import Operation
 from outgate.actions.protocols import nested
 from outgate.actions.protocols.mcp_servers import judge_tool
@@ -30,6 +30,7 @@ MOST_CALLS = 100
 _METHOD = re.compile(r"[A-Za-z$][A-Za-z0-9_./$-]{0,127}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}")
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_PARAMS = frozenset({"name", "uri", "arguments"})
 _MARKS = frozenset({"mcp-method", "mcp-name", "mcp-session-id", "mcp-protocol-version"})
 _LAST_WITH_BATCHES = "2025-03-26"
 _LONGEST = 2048
@@ -178,6 +179,8 @@ def _action(message: dict[str, JsonValue], server: str, known: Server | None) ->
     if not isinstance(method, str) or not _METHOD.fullmatch(method) or not isinstance(params, dict | list):
         return _unreadable(server, "The message has no plain method and parameters.")
     given = params if isinstance(params, dict) else {}
+    if has_variants(given, _PARAMS):
+        return _unreadable(server, "The parameters have a key that differs from one of MCP's in case alone.")
     return _called(method, given, server, known) if method in _NAMED else _plain(method, server)
 
 
