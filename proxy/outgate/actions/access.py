@@ -110,6 +110,11 @@ _TAKEN_OUT: Final = _set("export download dump")
 _HARMLESS_BESIDE: Final = _set("count usage policy policie")
 
 
+def why_of(access: Access) -> str:
+    """What an access says by itself, for people."""
+    return f"{_WHY[access]}."
+
+
 def access_of(name: str) -> tuple[Access, Tier]:
     """What a name alone says. Names lie and verbs mislead; what has no known verb is unknown, never a read."""
     judged = judge(name)
@@ -128,7 +133,7 @@ def judge(name: str, *, method: str = "", level: str = "", marks: str = "", path
     if "m" in marks and access in {Access.WRITE, Access.SEND, Access.EXECUTE, Access.UNKNOWN}:
         access = Access.PAY
     tier, why, by = _read(said, marks) if access in _READS else _change(access, said, marks)
-    return Judged(access=access, tier=tier, why=why or f"{_WHY[access]}.", evidence=(*evidence, *by))
+    return Judged(access=access, tier=tier, why=why or why_of(access), evidence=(*evidence, *by))
 
 
 def _by_level(level: str, method: str, said: Spoken) -> tuple[Access, tuple[str, ...]]:

@@ -97,6 +97,11 @@ class Part:
         """Whether the service compares paths without regard to case: its templates are in small letters."""
         return self.meta.get("folded") is True
 
+    @property
+    def rpc(self) -> bool:
+        """Whether the service takes any method for any operation: it tells nothing of what one does."""
+        return self.meta.get("rpc") is True
+
     def routes(self) -> Iterator[tuple[str, str, int]]:
         """Give method, template with `{}` for each variable, and the index of an operation, for each route."""
         yield from walk(self._inflated.paths)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from outgate.actions.access import judge
+from outgate.actions.access import judge, why_of
 from outgate.actions.action import Access, Tier
 from outgate.actions.mined import NOTHING
 from outgate.actions.operation import Operation, Override, Route, Template
+from outgate.actions.protocols import llm
 from outgate.actions.router import Found, host_variables, is_kept
 from outgate.actions.written import param_of
 
@@ -137,18 +138,23 @@ class Service:
         return {name for host in self.hosts for name in host_variables(host)}
 
     def _operation(self, part: Part, fact: Fact, method: str, over: Override, params: tuple[Param, ...]) -> Operation:
-        judged = judge(fact.name, method=method, level=fact.level, marks=fact.marks)
+        told_by = "" if part.rpc else method
+        judged = judge(fact.name, method=told_by, level=fact.level, marks=fact.marks)
         by_hand = over.access is not None or over.tier is not None
         kinds: dict[str, Kind] = dict.fromkeys(filter(is_kept, fact.captures), "string")
         kinds |= {param.name: param.kind for param in params}
+        if over.egress:
+            kinds |= dict(llm.PARAMS)
+        access = over.access or judged.access
+        why = over.why if over.why is not None else (why_of(access) if by_hand else judged.why)
         where = f"mined/{self.name}.{part.name}" if part.name else f"mined/{self.name}"
         return Operation(
             service=self.name,
             operation=fact.name,
-            access=over.access or judged.access,
+            access=access,
             tier=judged.tier if over.tier is None else over.tier,
             params=MappingProxyType(kinds),
-            why=judged.why if over.why is None else over.why,
+            why=why,
             evidence=(where, f"services/{self.name}") if by_hand else (where, *judged.evidence),
         )
 

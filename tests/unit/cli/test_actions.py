@@ -158,7 +158,7 @@ def test_an_operation_is_shown_with_a_rule_that_passes(outgate, tmp_path):
     assert lines_of(out) == [
         "stripe.PostRefunds",
         "  pay, T2: money goes back",
-        "  catalog: services/stripe",
+        "  catalog: mined/stripe, method POST, mark m",
         "  requests",
         "    POST /v1/refunds",
         "  hosts   api.stripe.com, files.stripe.com, connect.stripe.com",

@@ -12,9 +12,10 @@ from outgate.actions.operation import Operation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from outgate.actions.vocabulary import Kind
     from outgate.intake.bodies import JsonValue
 
-PARAMS = (("images", "list"),)
+PARAMS: tuple[tuple[str, Kind], ...] = (("images", "list"),)
 """What `described` adds, and its kind."""
 MOST = 200
 """Destinations told apart; more than that are counted with the last."""

@@ -37,4 +37,4 @@ def mine(archive: Path) -> Iterable[Part]:
         for name in sorted(found)
         for method in ("GET", "POST")
     )
-    yield Part(service="slack", operations=tuple(operations))
+    yield Part(service="slack", operations=tuple(operations), meta={"rpc": True})

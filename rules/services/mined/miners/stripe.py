@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fetch import members
 from miners.curated import curated
 from miners.python_source import calls, functions, keyword, template, text
-from write import Mined, Part
+from write import Level, Mined, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _MONEY = ("amount money args.amount in args.currency",)
 _LIMIT = ("limit int query.limit",)
+_LISTS = ("list", "search")
+"""How the SDK's functions begin that give many."""
 _PAYING = curated(
     {
         "m": """
@@ -32,22 +34,23 @@ _PAYING = curated(
 
 
 def mine(archive: Path) -> Iterable[Part]:
-    found: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], Level] = {}
     for _, source in members(archive, r"stripe/.*_service\.py"):
         for _, function in functions(source):
             for called, call in calls(function):
                 path = template(call.args[1]) if called.startswith("_request") and len(call.args) > 1 else None
                 method = text(call.args[0]) if path else None
                 if path and method and text(keyword(call, "base_address")) != "connect":
-                    found.add((method.upper(), path))
-    yield Part(service="stripe", operations=tuple(_operation(method, path) for method, path in sorted(found)))
+                    found[method.upper(), path] = "l" if method.upper() == "GET" and function.name.startswith(_LISTS) else ""
+    operations = (_operation(method, path, level) for (method, path), level in sorted(found.items()))
+    yield Part(service="stripe", operations=tuple(operations))
 
 
-def _operation(method: str, path: str) -> Mined:
+def _operation(method: str, path: str, level: Level) -> Mined:
     name = operation_id(method, path)
     params = _MONEY if name in {"PostRefunds", "PostPayouts", "PostTransfers", "PostCharges", "PostPaymentIntents"} else ()
     listed = _LIMIT if method == "GET" and not path.endswith("}") else ()
-    return Mined(name=name, method=method, template=path, marks=_PAYING(name), params=(*params, *listed))
+    return Mined(name=name, method=method, template=path, level=level, marks=_PAYING(name), params=(*params, *listed))
 
 
 def operation_id(method: str, path: str) -> str:
