@@ -27,6 +27,7 @@ from outgate.mitm.heads import (
     closes,
     request_head,
 )
+from outgate.mitm.translate import declared_length
 from outgate.mitm.wire import Unanswered, wire_of
 
 if TYPE_CHECKING:
@@ -238,7 +239,7 @@ class UpstreamHttp1(Bounded, Http1Client):
 def _answer_size(request: http.Request, response: http.Response) -> int | None:
     """Give the length of an answer's body, None if it is chunked, -1 if it goes on until the end (RFC 9112, section 6.3)."""
     if request.data.method == b"GET" and response.status_code == 200:  # most answers: no exception holds for them
-        framing = [(low, value) for name, value in response.headers.fields if (low := name.lower()) in _FRAMING]
-        if len(framing) == 1 and framing[0][0] == b"content-length" and framing[0][1].isdigit():
-            return int(framing[0][1])
+        framing = tuple(line for line in response.headers.fields if line[0].lower() in _FRAMING)
+        if len(framing) == 1 and (length := declared_length(framing)) is not None:
+            return length
     return http1.expected_http_body_size(request, response)
