@@ -104,6 +104,12 @@ def _action(action: Action) -> Iterator[str]:
     yield from _wrapped(clean(action.name), clean(masked(action.resource)), joint="  ")
     known = "mapped by " if action.mapped else "a guess: "
     yield from _wrapped(f"  {action.access}, {action.tier.name}", f"{clean(action.why) or '-'} ({known}{action.confidence})")
+    if action.evidence:
+        yield from _wrapped("  evidence", clean(", ".join(action.evidence)))
+    if action.instance:
+        yield from _wrapped("  instance", clean(masked(action.instance)))
+    if action.count > 1:
+        yield from _wrapped("  count", str(action.count))
     for name, value in sorted(action.params.items()):
         yield from _wrapped(f"  params.{name}", clean(_shown(name, value)))
     if action.data:
@@ -194,6 +200,8 @@ def _plain_action(verdict: Verdict, policy: Policy, found: tuple[Finding, ...]) 
     return {
         "name": action.name,
         "resource": masked(action.resource),
+        "instance": masked(action.instance),
+        "count": action.count,
         "access": action.access.value,
         "tier": int(action.tier),
         "why": action.why,
