@@ -78,6 +78,33 @@ NAMED = [
 ]
 
 NO_READS = [
+    # a token by GET, a console of an API server's own, what is read to be changed
+    ("GET https://idp.example/oauth/token?grant_type=client_credentials", {}),
+    ("GET https://oauth2.googleapis.com/token?grant_type=client_credentials", {}),
+    ("GET https://kubernetes.default.svc/apis/subresources.kubevirt.io/v1/namespaces/n/virtualmachineinstances/v/console", {}),
+    (
+        "POST https://bigtable.googleapis.com/google.bigtable.v2.Bigtable/ReadModifyWriteRow",
+        {"headers": {"content-type": "application/grpc"}},
+    ),
+    (
+        "POST https://github.com/a/b.git/info/lfs/objects/batch",
+        {"headers": {"content-type": "application/vnd.git-lfs+json"}, "text": '{"operation": "download", "Operation": "upload"}'},
+    ),
+    # secrets
+    (
+        "POST https://management.azure.com/subscriptions/s1/resourceGroups/g/providers/Microsoft.Web/sites/w/config/appsettings/list?api-version=1",
+        {},
+    ),
+    ("GET https://acme.vault.azure.net/SECRETS/db?api-version=7.4", {}),
+    ("POST https://ep-1.us-east-1.aws.neon.tech/sql", {"json": {"query": "SELECT rolpassword FROM pg_authid"}}),
+    ("POST https://ep-1.us-east-1.aws.neon.tech/sql", {"json": {"query": 'SELECT * FROM pg_catalog."pg_shadow"'}}),
+    # methods of Slack are called by whatever gets there
+    ("GET https://slack.com/api/chat.postMessage/x?channel=C", {}),
+    ("OPTIONS https://slack.com/api/chat.postMessage?channel=C", {}),
+    ("GET https://hooks.slack.com/services/T/B/x?payload=%7B%7D", {}),
+    ("GET https://acme.enterprise.slack.com/api/chat.postMessage?channel=C", {}),
+    ("GET https://slack-gov.com/api/chat.postMessage?channel=C", {}),
+    ("GET https://p.supabase.co/auth/v1/verify?token=x&type=signup", {}),
     (f"GET {GMAIL}/5?$httpHeaders=X-HTTP-Method-Override%3ADELETE", {}),
     (f"GET {GMAIL}/5?$req=%7B%7D", {}),
     # .NET and Go read keys of any case, and the last one counts

@@ -406,7 +406,7 @@ def _tells(request: Request) -> bool:
 
 def _names_a_deed(pair: str) -> bool:
     name, _, value = (unquote_plus(part, "latin-1") for part in pair.partition("="))
-    if name == "query" and _MUTATION.match(value):
+    if name == "grant_type" or (name == "query" and _MUTATION.match(value)):
         return True
     if not _NAMING.fullmatch(name) or not _DEED.fullmatch(value):
         return False

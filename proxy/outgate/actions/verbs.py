@@ -100,6 +100,7 @@ _JOINED: Final = _set("or and then")
 _READS: Final = frozenset({Access.READ, Access.LIST})
 _PLAIN_READS: Final = _set("get describe read fetch retrieve find search")
 _PLAIN_CHANGES: Final = _set("delete remove create add replace send execute")
+_READ_TO_CHANGE: Final = (("modify",), ("write",))
 _THINGS: Final = _set("query match trace audit sample rank research")
 _NOUNS_OF_WORK: Final = _set("deploy run build import export sync upload install start")
 _PROGRESS: Final = _set("status progress")
@@ -199,6 +200,8 @@ def _placed(said: tuple[str, ...], sure: list[Verb], *, is_rest: bool) -> Verb |
     first, last = said[0], said[-1]
     if first in _NOUNS_OF_WORK and last in _PROGRESS:
         return _LAST["status"]
+    if first == "read" and said[1:2] in _READ_TO_CHANGE:
+        return _SURE["write"]
     if first in _SURE:
         undone = _SURE[first].access in _READS and len(said) > 1 and last in _PLAIN_CHANGES
         return _SURE[last] if undone else _SURE[first]

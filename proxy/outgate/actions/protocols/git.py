@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Action, Confidence, Tier
-from outgate.actions.arguments import Arguments, media_type
+from outgate.actions.arguments import Arguments, has_variants, media_type
 from outgate.actions.operation import Operation
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols.pkt_line import packet, section
@@ -37,6 +37,7 @@ _REFUSED_IN_REF = re.compile(r"[\x00-\x20\x7f ~^:?*\[\\]|\.\.|@\{|//")
 _TAGS = "refs/tags/"
 _PACK_COMMIT = 1
 
+_LFS = frozenset({"operation"})
 OPERATIONS = (
     Operation(service="git", operation="fetch", access=Access.READ, tier=Tier.T0, why="refs and objects are read"),
     Operation(service="git", operation="discover-push", access=Access.READ, tier=Tier.T0, why="only lists refs, before a push"),
@@ -302,7 +303,7 @@ def _lfs(request: Request, repository: str, *, declared: bool) -> Action:
     if media_type(request) != "application/vnd.git-lfs+json":
         return _unreadable(repository, "The LFS request is not JSON by its Content-Type.")
     body = Arguments(request).json()
-    asked = body.get("operation") if isinstance(body, dict) else None
+    asked = body.get("operation") if isinstance(body, dict) and not has_variants(body, _LFS) else None
     match asked:
         case "upload":
             return _action("lfs-upload", repository, declared=declared)

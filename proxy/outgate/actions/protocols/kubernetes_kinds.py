@@ -52,6 +52,10 @@ _GROUPS: Mapping[str, str] = {
 """Facts of the Kubernetes API; what is not here is a custom resource, and judged by its verb."""
 
 _CORE = frozenset(kind for kind in _GROUPS[""].split() if "/" not in kind)
+_OF_ANY = frozenset({"", "status", "scale"})
+_BELOW = frozenset(
+    f"{group}.{kind}" if group else kind for group, kinds in _GROUPS.items() for kind in kinds.split() if "/" in kind
+)
 _SECRET = frozenset({"secrets", "serviceaccounts/token"})
 _RIGHTS = frozenset(f"rbac.authorization{_K8S}.{kind}" for kind in _GROUPS["rbac.authorization" + _K8S].split())
 _SETTINGS = frozenset(
@@ -98,6 +102,8 @@ def operations() -> Iterator[tuple[str, str]]:
 
 def judge(kind: str, verb: str) -> Judged:
     """How bad it is to do that to a kind, and why."""
+    if verb == "get" and _is_strange(kind):
+        return Access.UNKNOWN, Tier.T2, "a subresource of a server of its own, which may do anything when it is asked for"
     if verb in _READS:
         return (_READS[verb], Tier.T1, "secrets are read") if kind in _SECRET else (_READS[verb], Tier.T0, "")
     if verb == CONNECT:
@@ -107,6 +113,12 @@ def judge(kind: str, verb: str) -> Judged:
     if kind in _RIGHTS:
         return Access.ADMIN, Tier.T2, "who may do what in the cluster changes"
     return _deleted(kind) if verb == "delete" else _written(kind, verb)
+
+
+def _is_strange(kind: str) -> bool:
+    """Whether it is a subresource that neither Kubernetes nor a custom resource has: of those a GET may open a console."""
+    below = kind.partition("/")[2]
+    return below not in _OF_ANY and kind not in _BELOW
 
 
 def _deleted(kind: str) -> Judged:

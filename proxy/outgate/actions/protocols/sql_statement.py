@@ -134,7 +134,17 @@ def _statements(text: str, name: str) -> tuple[Statement, ...] | Undecodable:
         return Undecodable("The SQL has characters that are space to some databases and not to others.")
     if verb := unaccounted(verbs_in(said), {statement.kind for statement in found}):
         return Undecodable(f"The SQL has a {verb} that belongs to no statement of it.")
-    return tuple(found)
+    return tuple(map(_guarded, found))
+
+
+_HOLD_PASSWORDS = frozenset({"pg_authid", "pg_shadow", "pg_user_mapping", "pg_user_mappings", "mysql.user", "sys.sql_logins"})
+
+
+def _guarded(said: Statement) -> Statement:
+    """Reading the tables in which databases keep passwords is no plain read."""
+    named = [table.lower() for table in said.tables or ()]
+    holds = any(name in _HOLD_PASSWORDS or name.rpartition(".")[2] in _HOLD_PASSWORDS for name in named)
+    return replace(said, tier=Tier.T1, why="passwords are kept there") if holds and said.tier is Tier.T0 else said
 
 
 def _between(text: str, tokens: list[Token]) -> str:
