@@ -197,9 +197,33 @@ class Elasticsearch:
         return self.perform_request("POST", __path, endpoint_id="search")
 """
     assert _mine(elastic.elasticsearch, tmp_path, {"elasticsearch/_sync/client/__init__.py": source}) == [
+        ("search", "GET", "/_search"),
+        ("search", "GET", "/{index}/_search"),
         ("search", "POST", "/_search"),
         ("search", "POST", "/{index}/_search"),
     ]
+
+
+def test_what_a_client_of_elasticsearch_puts_may_be_posted_unless_that_is_something_else(tmp_path):
+    source = """
+class Elasticsearch:
+    def bulk(self):
+        __path = "/_bulk"
+        return self.perform_request("PUT", __path, endpoint_id="bulk")
+    def put_model(self):
+        __path = f'/_inference/{__path_parts["model_id"]}'
+        return self.perform_request("PUT", __path, endpoint_id="inference.put")
+    def inference(self):
+        __path = f'/_inference/{__path_parts["inference_id"]}'
+        return self.perform_request("POST", __path, endpoint_id="inference.inference")
+"""
+    found = _mine(elastic.elasticsearch, tmp_path, {"elasticsearch/_sync/client/__init__.py": source})
+    assert {(method, name) for name, method, _ in found} == {
+        ("PUT", "bulk"),
+        ("POST", "bulk"),
+        ("PUT", "inference.put"),
+        ("POST", "inference.inference"),
+    }
 
 
 def test_what_opensearch_may_leave_out_is_left_out_too(tmp_path):

@@ -200,11 +200,15 @@ def test_elasticsearch(worked: Day):
         elasticsearch.search read T0
         elasticsearch.index write T1
         elasticsearch.bulk write T2
+        elasticsearch.index write T1
+        elasticsearch.delete delete T2
         elasticsearch.sql.select read T0
         elasticsearch.delete delete T2
         elasticsearch.delete_by_query delete T3
         elasticsearch.indices.delete delete T3
     """)
+    assert [(one["resource"], one["count"]) for one in actions[3:5]] == [("logs", 3), ("logs", 1)]
+    assert {one.get("instance") for one in actions} == {"cluster:logs"}
     assert (params(actions, "elasticsearch.index")["index"], params(actions, "elasticsearch.index")["id"]) == ("logs", "1")
     assert params(actions, "elasticsearch.sql.select")["limit"] == 5
 

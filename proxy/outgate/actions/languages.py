@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from outgate.actions.protocols import batch, graphql, postgrest, sql
+from outgate.actions.protocols import batch, bulk, graphql, postgrest, sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +65,7 @@ LANGUAGES: Mapping[str, Language] = MappingProxyType(
             ),
             Language(name="postgrest", read=postgrest.read, operations=postgrest.operations),
             Language(name="sql", read=sql.read, operations=sql.operations, options=sql.OPTIONS, heavy=0),
+            Language(name="bulk", read=bulk.read, operations=lambda _: ()),
             Language(name="batch-multipart", read=batch.read_multipart, operations=lambda _: ()),
             Language(name="batch-json", read=batch.read_json, operations=lambda _: (), options=frozenset({"below"})),
         )

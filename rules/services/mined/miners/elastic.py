@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,12 @@ _MARKS = curated(
         "e": "reindex watcher.* snapshot.create_repository connector.* notifications.* alerting.* indices.put_settings",
     }
 )
+_VARIABLE = re.compile(r"\{\w+\}")
+_BY_GET_TOO = {
+    *("search", "msearch", "count", "scroll", "search_template", "msearch_template", "explain", "field_caps", "rank_eval"),
+    *("render_search_template", "terms_enum", "mget", "indices.analyze", "indices.validate_query"),
+}
+"""What only reads, and is asked by GET with a body as well as by POST: so their references write it."""
 _SQL = ("statement string json.query",)
 _PARAMS = {
     "sql.query": _SQL,
@@ -120,9 +127,18 @@ def _made(parts: list[ast.expr], required: set[str]) -> Iterator[str]:
             yield "/" + "/".join(word for at, word in enumerate(words) if at not in left_out)
 
 
-def _part(service: str, found: Iterable[tuple[str, str, str]]) -> Part:
+def _also(found: set[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Give the ways to ask that a client leaves out: it has one method for each path, where the server takes two."""
+    taken = {(method, _VARIABLE.sub("{}", path)) for _, method, path in found}
+    for name, method, path in found:
+        other = "POST" if method == "PUT" else "GET" if method == "POST" and name in _BY_GET_TOO else None
+        if other and (other, _VARIABLE.sub("{}", path)) not in taken:
+            yield name, other, path
+
+
+def _part(service: str, found: set[tuple[str, str, str]]) -> Part:
     operations = (
         Mined(name=name, method=method, template=path, marks=_MARKS(name), params=_PARAMS.get(name, ()))
-        for name, method, path in sorted(found)
+        for name, method, path in sorted(found | set(_also(found)))
     )
     return Part(service=service, operations=first_named(operations))
