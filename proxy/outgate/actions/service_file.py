@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from outgate.actions.action import Access, Tier
 from outgate.actions.catalog import Catalog
 from outgate.actions.entries import Entry
 from outgate.actions.languages import LANGUAGES
 from outgate.actions.mined import NOTHING
-from outgate.actions.operation import Operation, Override, Param, Route, Told, Worse
+from outgate.actions.operation import Operation, Override, Route
+from outgate.actions.operation_entries import HOLE, operation_of, override_of, params_of, template_of, told_of, worse_of
 from outgate.actions.protocols import git, jsonrpc, llm
 from outgate.actions.router import HostRouter, Router, host_variables, is_kept, variables
 from outgate.actions.service import CREDENTIALS, METHODS, WEBSOCKET, Auth, Service, fallback
 from outgate.actions.speakers import SPEAKERS
 from outgate.actions.tool_entries import server_of
 from outgate.actions.vocabulary import VOCABULARY
-from outgate.actions.written import KINDS, PLACES, param_of, source_of
 from outgate.errors import ConfigError
 from outgate.intake.destination import canonical_authority
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from outgate.actions.mined import Mined
-    from outgate.actions.operation import Template
     from outgate.actions.protocols.mcp_servers import Server
     from outgate.actions.speakers import Speaker
     from outgate.document import Document
@@ -38,10 +37,8 @@ UNREADABLE = "unreadable"
 _SERVICE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _OPERATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}")
 _ON = re.compile(r"([A-Z]+(?:\|[A-Z]+)*) +(/\S*)")
-_HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _FIELD = re.compile(r"[A-Za-z0-9_-]+")
 _HOST = re.compile(r"(?:\*\.)?(?:(?:[a-z0-9-]+\.)*[a-z0-9-]*\{[a-z][a-z0-9_]*\}[a-z0-9-]*\.)*([^{}*]+)")
-_SOURCE = re.compile(r"([a-z]+)\.([^\s]+)")
 _PROTOCOLS: Mapping[str, tuple[Operation, ...]] = {"git": git.OPERATIONS, "mcp": jsonrpc.OPERATIONS}
 _ALL_METHODS = (*METHODS, WEBSOCKET)
 
@@ -87,6 +84,8 @@ class _Whole:
     mined: Mapping[str, Mined] = field(default_factory=dict)
     speakers: Mapping[str, Speaker] = field(default_factory=dict)
     """What plug-ins brought."""
+    believed: Collection[str] = ()
+    """Sources of documents that tests check."""
 
 
 def compile_catalog(
@@ -94,15 +93,17 @@ def compile_catalog(
     mined: Mapping[str, Mined] | None = None,
     captured: Collection[str] = (),
     speakers: Mapping[str, Speaker] | None = None,
+    believed: Collection[str] = (),
 ) -> Catalog:
     """Compile service files, in any order, over what was `mined` of each service; `captured` names variables in paths there.
 
-    `speakers` are protocols that plug-ins brought, by the name that `speaks` says.
+    `speakers` are protocols that plug-ins brought, by the name that `speaks` says. `believed` are sources of documents whose
+    overrides are of operations that were mined: they come with Outgate, and tests see to that.
 
     Raises ConfigError with every problem in every file.
     """
     found: list[Problem] = []
-    whole = _Whole(mined=mined or {}, speakers=speakers or {})
+    whole = _Whole(mined=mined or {}, speakers=speakers or {}, believed=believed)
     roots = [Entry(document, (), document.value, found) for document in documents]
     for root in roots:
         _declare(root, whole)
@@ -163,7 +164,7 @@ def _fill(root: Entry, whole: _Whole) -> None:
     draft.instances = [template.text("an instance") for template in root.get("instances").each()] or draft.instances
     draft.resources = [template.text("a resource") for template in root.get("resources").each()] or draft.resources
     for method, at in root.get("otherwise").items(_ALL_METHODS):
-        draft.otherwise[method] = _operation(method, at, draft.name, ())
+        draft.otherwise[method] = operation_of(method, at, draft.name, ())
     _operations(root.get("operations"), draft, whole)
     _servers(root, draft)
     for example in root.get("examples").each():
@@ -233,7 +234,7 @@ def _routes(name: str, at: Entry, draft: _Draft, whole: _Whole) -> None:
     if at.get("on").value is None and draft.mined is not NOTHING:
         _override(name, at, draft, whole)
         return
-    params, told = _params(at), _told(at.get("reads"))
+    params, told = params_of(at), told_of(at.get("reads"))
     draft.told |= set() if told is None else {told.language}
     places = [(place, match[1].split("|"), match[2]) for place in at.get("on").each() if (match := _on(place))]
     captured = tuple(dict.fromkeys(v for place, _, template in places for v in _variables(place, template) if is_kept(v)))
@@ -241,18 +242,18 @@ def _routes(name: str, at: Entry, draft: _Draft, whole: _Whole) -> None:
         if param.name in captured:
             at.get("params").get(param.name).say(f"'{param.name}' is already read from the path", key=True)
     kinds = (*((c, "string") for c in captured), *((p.name, p.kind) for p in params))
-    operation = _operation(name, at, draft.name, (*llm.PARAMS, *kinds) if at.get("egress").value is True else kinds)
+    operation = operation_of(name, at, draft.name, (*llm.PARAMS, *kinds) if at.get("egress").value is True else kinds)
     draft.operations[name] = operation
     _kinds(operation.params, operation.name, at, whole)
-    worse = tuple(_worse(one, params) for one in at.get("worse").each())
+    worse = tuple(worse_of(one, params) for one in at.get("worse").each())
     egress = _egress(at, draft)
     for place, methods, template in places:
         names = _variables(place, template)
         route = Route(
             operation=operation,
             captures=names,
-            resource=_template("resource", at, draft.resources, names, params),
-            instance=_template("instance", at, draft.instances, (*names, *_host_names(draft)), params),
+            resource=template_of("resource", at, draft.resources, names, params),
+            instance=template_of("instance", at, draft.instances, (*names, *_host_names(draft)), params),
             params=params,
             worse=worse,
             egress=egress,
@@ -264,28 +265,21 @@ def _routes(name: str, at: Entry, draft: _Draft, whole: _Whole) -> None:
 
 
 def _override(name: str, at: Entry, draft: _Draft, whole: _Whole) -> None:
-    """What people say of an operation that machines mined: it must be there, or a typo would say nothing."""
-    params, told = _params(at), _told(at.get("reads"))
+    """What people say of an operation that machines mined: it must be there, or a typo would say nothing.
+
+    Files that tests check are believed: to look into what was mined takes longer than to read everything else.
+    """
+    params, told = params_of(at), told_of(at.get("reads"))
     draft.told |= set() if told is None else {told.language}
-    fact = draft.mined.fact(name)
-    if fact is None:
-        at.say(f"no operation '{name}' was mined of {draft.name}: give it `on: METHOD /path`, or its right name", key=True)
-        return
+    names: tuple[str, ...] | None = None
+    if at.document.source not in whole.believed:
+        fact = draft.mined.fact(name)
+        if fact is None:
+            at.say(f"no operation '{name}' was mined of {draft.name}: give it `on: METHOD /path`, or its right name", key=True)
+            return
+        names = (*fact.captures, *(text.partition(" ")[0] for text in fact.params), *_host_names(draft))
     _kinds({param.name: param.kind for param in params}, f"{draft.name}.{name}", at, whole)
-    access = at.get("access").choice("access", [a.value for a in Access]) if at.get("access").value is not None else ""
-    tier = at.get("tier").choice("tier", [t.name for t in Tier]) if at.get("tier").value is not None else ""
-    names = (*fact.captures, *(text.partition(" ")[0] for text in fact.params), *_host_names(draft))
-    draft.overrides[name] = Override(
-        access=Access(access) if access else None,
-        tier=Tier[tier] if tier else None,
-        why=_sentence(at.get("why")) or None,
-        resource=_template("resource", at, (), names, params),
-        instance=_template("instance", at, (), names, params),
-        params=params,
-        worse=tuple(_worse(one, params) for one in at.get("worse").each()),
-        egress=_egress(at, draft),
-        reads=told,
-    )
+    draft.overrides[name] = override_of(at, names, params, told, egress=_egress(at, draft))
 
 
 def _kinds(params: Mapping[str, str], where: str, at: Entry, whole: _Whole) -> None:
@@ -331,89 +325,6 @@ def _add(at: Entry, draft: _Draft, methods: Iterable[str], template: str, route:
             at.say(str(error))
 
 
-def _operation(name: str, at: Entry, service: str, params: Iterable[tuple[str, str]]) -> Operation:
-    access = at.get("access").choice("access", [a.value for a in Access])
-    tier = at.get("tier").choice("tier", [t.name for t in Tier])
-    kinds: Any = dict(params)
-    return Operation(
-        service=service,
-        operation=name,
-        access=Access(access) if access else Access.UNKNOWN,
-        tier=Tier[tier] if tier else Tier.T3,
-        params=kinds,
-        why=_sentence(at.get("why")),
-    )
-
-
-def _sentence(at: Entry) -> str:
-    return "" if at.value is None else at.text("'why'")
-
-
-def _params(at: Entry) -> tuple[Param, ...]:
-    return tuple(param for name, inside in at.get("params").items() if (param := _param(name, inside)) is not None)
-
-
-def _param(name: str, at: Entry) -> Param | None:
-    param = param_of(name, at.value) if isinstance(at.value, str) else None
-    if param is None:
-        at.say(f"a parameter is `name: KIND PLACE.FIELD`, KIND of {', '.join(KINDS)}, PLACE of {', '.join(PLACES)}")
-    elif param.currency is not None and param.kind != "money":
-        at.say("only money is `in` a currency")
-    return param
-
-
-def _told(at: Entry) -> Told | None:
-    """`reads: LANGUAGE` or `reads: {LANGUAGE: PLACE.FIELD, option: value}`."""
-    if at.value is None:
-        return None
-    if isinstance(at.value, str):
-        return Told(language=at.choice("language of a body", LANGUAGES))
-    said = dict(at.items())
-    named = [name for name in said if name in LANGUAGES]
-    if len(named) != 1:
-        at.say(f"'reads' names one language of {', '.join(sorted(LANGUAGES))}, and where it stands: `sql: json.statement`")
-        return None
-    language = LANGUAGES[named[0]]
-    where = _SOURCE.fullmatch(said[language.name].text("where it stands"))
-    if where is None or where[1] not in PLACES:
-        said[language.name].say(f"where it stands is PLACE.FIELD, PLACE of {', '.join(PLACES)}")
-        return None
-    options = {name: inside.text(f"'{name}'") for name, inside in said.items() if name != language.name}
-    for name in options.keys() - language.options:
-        said[name].say(f"'{language.name}' knows no '{name}'", key=True)
-    return Told(language=language.name, source=source_of(where[1], where[2]), options=options)
-
-
-def _worse(at: Entry, params: tuple[Param, ...]) -> Worse:
-    for _ in at.items({"if", "tier", "access", "why"}):
-        pass
-    when = dict(at.get("if").value) if isinstance(at.get("if").value, dict) else {}
-    kinds = {param.name: param.kind for param in params}
-    wanted = {"bool": bool, "string": str}
-    if not when or any(wanted.get(kinds.get(name, "")) is not type(value) for name, value in when.items()):
-        at.say("`if` names parameters of this operation, each with the text or the true or false that makes it worse")
-    access = at.get("access").value
-    return Worse(
-        when=when,
-        tier=Tier[at.get("tier").choice("tier", [t.name for t in Tier]) or "T3"],
-        access=Access(at.get("access").choice("access", [a.value for a in Access]) or Access.UNKNOWN) if access else None,
-        why=_sentence(at.get("why")),
-    )
-
-
-def _template(key: str, at: Entry, general: Iterable[str], captures: Iterable[str], params: tuple[Param, ...]) -> Template:
-    """The operation's own template, else the first of its service that its names can fill."""
-    known = {*captures, *(param.name for param in params if param.kind == "string")}
-    own = at.get(key)
-    if own.value is not None:
-        parts = tuple(_HOLE.split(own.text(f"'{key}'")))
-        if not {*parts[1::2]} <= known:
-            own.say(f"{key} '{own.value}' names something that is neither in the path nor a string parameter")
-        return parts
-    split = (tuple(_HOLE.split(template)) for template in general)
-    return next((parts for parts in split if {*parts[1::2]} <= known), ())
-
-
 def _service(draft: _Draft) -> Service:
     unlisted = {method: fallback(draft.name, method) for method in _ALL_METHODS}
     unreadable = Operation(
@@ -443,6 +354,6 @@ def _service(draft: _Draft) -> Service:
         overrides=draft.overrides,
         servers=tuple(draft.servers),
         languages=frozenset(draft.told),
-        resources=tuple(tuple(_HOLE.split(template)) for template in draft.resources),
-        instances=tuple(tuple(_HOLE.split(template)) for template in draft.instances),
+        resources=tuple(tuple(HOLE.split(template)) for template in draft.resources),
+        instances=tuple(tuple(HOLE.split(template)) for template in draft.instances),
     )

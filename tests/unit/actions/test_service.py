@@ -2,10 +2,11 @@
 
 import pytest
 from asked import asked
-from mined import mined
+from mined import mined, packed
 
 from outgate.actions.action import Access, Confidence, Tier
 from outgate.actions.identify import identify
+from outgate.actions.mined import Mined, Part
 from outgate.actions.service_file import compile_catalog
 from outgate.document import parse
 from outgate.errors import ConfigError
@@ -103,3 +104,35 @@ def test_whose_it_is_may_be_said_by_the_host_alone():
     assert only("POST https://berlin.zoo.test/feed", said).instance == "zoo:berlin"
     assert only("POST https://zoo.test/feed", said).instance == ""
     assert only("GET https://berlin.zoo.test/pets/7", said).instance == "pet:7"
+
+
+def test_what_is_said_of_an_operation_that_nobody_mined_is_an_error_but_in_files_that_come_with_outgate():
+    document = parse(HEAD + "operations:\n  pets.sell: {tier: T2}\n  pets.get: {resource: '{nobody}'}\n", "zoo.yaml")
+    with pytest.raises(ConfigError, match=r"(?s)no operation 'pets.sell' was mined of zoo.*'\{nobody\}' names something"):
+        compile_catalog([document], {"zoo": ZOO}, {"pet"})
+    assert compile_catalog([document], {"zoo": ZOO}, {"pet"}, believed={"zoo.yaml"}).operation("zoo.pets.sell") is None
+
+
+def test_a_method_tells_nothing_where_any_does_for_any_operation():
+    operations = [("rooms.archive", "GET", "/rooms.archive", "", "", [])]
+    rooms = Mined((Part("zoo", "", packed("zoo", operations, meta={"rpc": True})),))
+    known = compile_catalog([parse(HEAD, "zoo.yaml")], {"zoo": rooms}, ())
+    (action,) = identify(asked("GET https://zoo.test/rooms.archive"), known)
+    assert action.access is Access.WRITE
+
+
+def test_the_reason_is_that_of_the_access_that_people_say():
+    said = HEAD + "operations:\n  pets.get: {access: admin, tier: T2}\n"
+    assert only("GET https://zoo.test/pets/7", said).why == "It changes who may do what, or how something is set up."
+
+
+def test_images_that_a_model_is_shown_are_a_parameter_of_what_people_say_goes_elsewhere():
+    known = catalog(HEAD + "operations:\n  feed: {egress: true}\n")
+    assert known.operation("zoo.feed").params["images"] == "list"
+
+
+def test_where_a_form_sends_the_service_is_seen():
+    known = catalog(HEAD + "operations:\n  feed: {egress: true}\n")
+    request = asked("POST https://zoo.test/feed", form="hook[url]=https%3A%2F%2Fevil.example%2Fx&name=a")
+    feed, elsewhere = identify(request, known)
+    assert (feed.name, elsewhere.name, elsewhere.resource) == ("zoo.feed", "zoo.egress:url", "evil.example/x")

@@ -5,11 +5,12 @@ from outgate.actions.action import Money
 from outgate.actions.identify import identify
 from outgate.actions.service_file import OPERATION_KEYS, TOP_KEYS, compile_catalog
 from outgate.document import parse
-from outgate.stores.catalog_files import load_catalog
+from outgate.stores.catalog_files import load_catalog, load_mined
 from outgate.stores.shipped import shipped
 
 FILES = sorted(shipped("rules", "services").glob("*.yaml"))
 CATALOG = load_catalog()
+MINED = load_mined(shipped("rules", "services", "mined"))
 
 
 def examples():
@@ -66,6 +67,13 @@ def test_nothing_that_reads_is_worse_than_sensitive():
 
 def test_what_is_unknown_is_at_least_tier_two():
     assert all(o.tier >= 2 for o in CATALOG.listed() if o.access.value == "unknown")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_is_said_of_an_operation_that_was_mined_is_looked_up(path):
+    """At start it is not."""
+    if "service" in parse(path.read_text(encoding="utf-8"), path.name).value:
+        compile_catalog([parse(path.read_text(encoding="utf-8"), path.name)], *MINED)
 
 
 def test_a_name_of_stripe_follows_from_its_method_and_path():
