@@ -79,6 +79,7 @@ def test_google(worked: Day):
         "zone": "europe-west1-b",
         "instance": "web-1",
     }
+    assert (actions[-1]["resource"], actions[-1]["instance"]) == ("acme-shop/europe-west1-b/web-1", "project:acme-shop")
     overridden = next(seen for seen in worked.services.seen if seen.header("x-http-method-override"))
     assert (overridden.method, overridden.header("x-http-method-override")) == ("POST", ["GET"])
     assert worked.came["google"]["batches"] == ["delete", "get"]

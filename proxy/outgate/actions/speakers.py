@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from outgate.actions.protocols import a2a, aws, azure, google, graphql, grpc, kubernetes, msgraph, oauth, oci, packages, soap, webdav
+from outgate.actions.protocols import (
+    a2a,
+    aws,
+    azure,
+    google,
+    graphql,
+    grpc,
+    kubernetes,
+    msgraph,
+    oauth,
+    oci,
+    packages,
+    soap,
+    webdav,
+)
 from outgate.actions.unreadable import unreadable
 
 if TYPE_CHECKING:
