@@ -29,6 +29,8 @@ ROUTES = [
 TEXT = "outgate: service/v1alpha\nservice: msgraph\nspeaks: msgraph\nhosts: [graph.microsoft.com]\n"
 MINED = Mined((Part("msgraph", "", packed("msgraph", ROUTES, meta={"folded": True})),))
 NAMES = {"user_id", "message_id", "drive_id", "item_id"}
+ROOT = "root"
+"""The item at the top of a drive; not at the top of a disk."""
 CATALOG = compile_catalog([parse(TEXT, "msgraph.yaml")], {"msgraph": MINED}, NAMES)
 
 
@@ -57,7 +59,7 @@ def only(line):
         ("GET /v1.0/drives/d/items/i", "drives.items.get", {"drive_id": "d", "item_id": "i"}),
         ("GET /v1.0/me/drive/items/i", "drives.items.get", {"drive_id": "me", "item_id": "i"}),
         ("GET /v1.0/drive/items/i", "drives.items.get", {"drive_id": "me", "item_id": "i"}),
-        ("GET /v1.0/sites/s/drive/root/children", "drives.items.children.list", {"drive_id": "s", "item_id": "root"}),
+        (f"GET /v1.0/sites/s/drive/{ROOT}/children", "drives.items.children.list", {"drive_id": "s", "item_id": "root"}),
         ("PUT /v1.0/me/drive/root:/a/b.txt:/content", "drives.items.content.set", {"drive_id": "me", "item_id": "root:/a/b.txt"}),
         ("GET /v1.0/drives/d/root:/a/b.txt", "drives.items.get", {"drive_id": "d", "item_id": "root:/a/b.txt"}),
         ("PUT /v1.0/drives/d/items/i:/b.txt:/content", "drives.items.content.set", {"drive_id": "d", "item_id": "i:/b.txt"}),
