@@ -1,11 +1,17 @@
 """Requests that do more than they look like: each is what the server would make of it, or nothing that only reads."""
 
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
 import pytest
 from asked import asked
 
 from outgate.actions.action import Tier
 from outgate.actions.identify import identify, wants_body
-from outgate.intake.request import UnreadBody
+from outgate.actions.verbs import verb_of
+from outgate.intake.request import Request, UnreadBody, WholeBody
 from outgate.stores.catalog_files import load_catalog
 
 CATALOG = load_catalog()
@@ -167,6 +173,26 @@ def test_a_batch_to_azure_that_says_two_things_is_unreadable(one):
     assert "azure.unreadable" in {action.name for action in told(f"POST {ARM}/batch?api-version=1", json={"requests": [one]})}
 
 
+_DEEDS = re.compile(
+    "delete|remove|create|add|replace|send|execute|update|patch|insert|copy|move|set|upload|publish|deploy|pay|refund|transfer|"
+    "grant|revoke|terminate|purge"
+)
+_SHOWN = {"stripe.PostInvoicesCreatePreview"}
+"""What creates something that is shown and kept nowhere."""
+
+
+def test_no_operation_that_is_named_by_a_deed_and_asked_for_by_another_method_than_get_is_a_read():
+    found = set()
+    for service in map(CATALOG.service, CATALOG.services()):
+        for part in service.mined.parts if service is not None and service.name not in {"aws", "azure"} else ():
+            for method, _, index in part.routes():
+                verb = verb_of(part.facts[index].name)
+                if method in {"POST", "PUT", "PATCH", "DELETE"} and verb is not None and _DEEDS.fullmatch(verb.word):
+                    operation = service.route(part, index, method).operation
+                    found |= {operation.name} if operation.access.only_reads else set()
+    assert found <= _SHOWN
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -184,3 +210,77 @@ def test_a_batch_to_azure_that_says_two_things_is_unreadable(one):
 )
 def test_what_only_reads_stays_a_read(line):
     assert reads(told(line))
+
+
+_OPERATIONS = 60
+
+
+def _with(name: str, value: str) -> Callable[[Request], Request]:
+    return lambda request: replace(request, headers=(*(kept for kept in request.headers if kept[0] != name), (name, value)))
+
+
+def _asking(field: str) -> Callable[[Request], Request]:
+    return lambda request: replace(request, query=field)
+
+
+def _saying(content: bytes) -> Callable[[Request], Request]:
+    return lambda request: replace(request, body=WholeBody(content))
+
+
+def _last(change: Callable[[str], str]) -> Callable[[Request], Request]:
+    """Another spelling of the last segment of the path."""
+
+    def dressed(request: Request) -> Request:
+        head, slash, last = request.path.rpartition("/")
+        return replace(request, path=f"{head}{slash}{change(last)}")
+
+    return dressed
+
+
+DISGUISES: dict[str, Callable[[Request], Request]] = {
+    "a slash at its end": _last(lambda last: f"{last}/"),
+    "two slashes": lambda request: replace(request, path=f"/{request.path}"),
+    "a format": _last(lambda last: f"{last}.json"),
+    "an escape": _last(lambda last: f"%{ord(last[0]):02x}{last[1:]}" if last else last),
+    "an escape, escaped": _last(lambda last: f"%25{ord(last[0]):02x}{last[1:]}" if last else last),
+    "an escaped slash": _last(lambda last: f"{last}%2F"),
+    "a parameter of its path": _last(lambda last: f"{last};a=b"),
+    "large letters": lambda request: replace(request, path=request.path.upper()),
+    "a method in the query": _asking("_method=GET"),
+    "fields that read": _asking("Action=DescribeInstances&action=list&x-id=GetObject&dry_run=true&dryRun=All"),
+    "another type": _with("content-type", "text/plain"),
+    "gRPC": _with("content-type", "application/grpc"),
+    "a form that names a method": lambda request: _saying(b"_method=GET")(
+        _with("content-type", "application/x-www-form-urlencoded")(request)
+    ),
+    "MCP": lambda request: _saying(b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}')(_with("mcp-method", "tools/list")(request)),
+    "GraphQL": _saying(b'{"query":"{viewer{login}}"}'),
+    "a method in Google's field": _asking("$httpMethod=GET"),
+}
+
+
+def _changes() -> Iterator[Request]:
+    """Some operations of each service that were mined, of which the vendor says no level and whose method changes something."""
+    dice = random.Random(7)
+    for name in CATALOG.services():
+        service = CATALOG.service(name)
+        if service is None or name in {"aws", "azure", "kubernetes"}:
+            continue
+        for part in dice.sample(service.mined.parts, min(12, len(service.mined.parts))):
+            host = next((host for host, of in service.mined.hosts if of == part.name and host[0] != "/"), service.hosts[0])
+            host = re.sub(r"\{[^}]*\}|\*", "x1", host).lower()
+            of_part = [(m, t) for m, t, i in part.routes() if m in {"POST", "PUT", "PATCH", "DELETE"} and not part.facts[i].level]
+            for method, template in dice.sample(of_part, min(_OPERATIONS, len(of_part))):
+                path = re.sub(r"\{\+?[^}]*\}", "x1", template)
+                yield asked(f"{method} https://{host}{'/v1.0' if name == 'msgraph' else ''}{path}", json={})
+
+
+def test_no_disguise_makes_a_read_of_what_changes_something():
+    found = []
+    for request in _changes():
+        if all(action.access.only_reads for action in identify(request, CATALOG)):
+            continue
+        for name, dress in DISGUISES.items():
+            if all(action.access.only_reads for action in identify(dress(request), CATALOG)):
+                found.append((name, request.method, request.authority + request.path))
+    assert found == []
