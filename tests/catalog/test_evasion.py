@@ -122,6 +122,11 @@ NO_READS = [
     ("POST https://mcp.linear.app/mcp", {"json": call("list_issues", arguments={}, Arguments={"sql": "DROP TABLE t"})}),
     # hosts that nobody declared, and that do things by GET
     (f"GET {TELEGRAM}/sendMessage?chat_id=1&text=x", {}),
+    (f"GET {TELEGRAM}/logOut", {}),
+    (f"GET {TELEGRAM}/deleteWebhook/", {}),
+    ("GET https://bots.example/bot1:A/sendmessage?chat_id=1&text=x", {}),
+    ("GET https://bots.example/bot1:A/setWebhook?url=https://other.example", {}),
+    ("GET https://firestore.googleapis.com/google.firestore.v1.Firestore/Write/channel?VER=8", {}),
     (f"GET {TELEGRAM}/sendmessage?chat_id=1&text=x", {}),
     (f"GET {TELEGRAM}/setWebhook?url=https://other.example", {}),
     (f"GET {TELEGRAM}/forwardMessage?chat_id=1", {}),
@@ -150,6 +155,36 @@ def test_what_is_written_in_another_way_has_the_same_name_among_its_actions(line
 @pytest.mark.parametrize(("line", "asking"), NO_READS, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_may_change_something_is_no_read(line, asking):
     assert not reads(told(line, **asking))
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "name"),
+    [
+        ("https://api.mistral.ai/v1/agents", {"tools": [{"type": "web_search"}]}, "mistral.egress:tool"),
+        (
+            "https://api.mistral.ai/v1/ocr",
+            {"document": {"type": "document_url", "document_url": "https://a.b/c"}},
+            "mistral.egress:url",
+        ),
+        (
+            "https://api.openai.com/v1/threads/runs",
+            {"tools": [{"type": "mcp", "server_url": "https://a.b"}]},
+            "openai.egress:mcp",
+        ),
+        (
+            "https://api.anthropic.com/v1/messages",
+            {"mcp_servers": [{"type": "url", "url": "https://a.b"}]},
+            "anthropic.egress:mcp",
+        ),
+        (
+            "https://generativelanguage.googleapis.com/v1beta/models/g:generateContent",
+            {"tools": [{"url_context": {}}]},
+            "gemini.egress:tool",
+        ),
+    ],
+)
+def test_what_a_provider_fetches_by_itself_is_an_action_in_every_shape(line, said, name):
+    assert name in {action.name for action in told(f"POST {line}", json=said)}
 
 
 def test_a_form_that_may_name_another_method_is_seen_whole():

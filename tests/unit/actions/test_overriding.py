@@ -6,7 +6,7 @@ from mined import mined
 
 from outgate.actions.action import Access, Confidence, Tier
 from outgate.actions.identify import identify, wants_body
-from outgate.actions.overriding import overridden
+from outgate.actions.overriding import hides, may_be_renamed, overridden, renamed
 from outgate.actions.service_file import compile_catalog
 from outgate.document import parse
 from outgate.intake.reading import read
@@ -96,3 +96,42 @@ def test_anything_but_a_post_to_hosts_whose_clients_send_it_is_refused(method, h
 @pytest.mark.parametrize("asks", [b"GET", b"PUT", b"PATCH", b"DELETE"])
 def test_a_post_to_such_a_host_is_read(asks):
     assert overridden(read(head(b"POST", "drive.googleapis.com", (b"X-HTTP-Method-Override", asks)))).method == asks.decode()
+
+
+def methods(line, **asking):
+    return [request.method for request in renamed(asked(line, **asking))]
+
+
+@pytest.mark.parametrize("query", ["_method=DELETE", "a=b&_METHOD=delete", "%5fmethod=DELETE", "%255=1&_metho%64=DELETE"])
+def test_a_post_is_also_what_a_field_of_its_query_or_of_its_form_makes_of_it(query):
+    assert methods(f"POST https://api.example/x?{query}") == ["DELETE"]
+    assert methods("POST https://api.example/x", form=query) == ["DELETE"]
+
+
+def test_of_several_fields_each_counts_once_and_what_is_no_other_method_does_not():
+    assert methods("POST https://api.example/x?_method=PUT&_method=put&_method=DELETE&_method=POST&_method=x") == [
+        "PUT",
+        "DELETE",
+    ]
+
+
+def test_only_a_post_has_such_a_field_and_only_googles_apis_have_another_of_any_method():
+    assert methods("GET https://api.example/x?_method=DELETE") == []
+    assert methods("GET https://api.example/x?$httpMethod=DELETE") == []
+    assert methods("GET https://drive.googleapis.com/x?%24httpMethod=DELETE") == ["DELETE"]
+    assert methods("POST https://drive.googleapis.com/x?_method=DELETE") == []
+
+
+def test_headers_and_a_body_in_the_query_hide_something_at_googles_apis_alone():
+    assert hides(asked("GET https://drive.googleapis.com/x?$httpHeaders=a%3Ab"))
+    assert hides(asked("GET https://drive.googleapis.com/x?%24req=a"))
+    assert not hides(asked("GET https://drive.googleapis.com/x?$.xgafv=1&fields=id"))
+    assert not hides(asked("GET https://api.example/x?$req=a"))
+
+
+def test_a_form_must_be_seen_to_know_whether_it_names_a_method():
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert may_be_renamed(asked("POST https://api.example/x", headers=form))
+    assert not may_be_renamed(asked("POST https://drive.googleapis.com/x", headers=form))
+    assert not may_be_renamed(asked("POST https://api.example/x", headers={"content-type": "application/json"}))
+    assert not may_be_renamed(asked("PUT https://api.example/x", headers=form))
