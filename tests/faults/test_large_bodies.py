@@ -66,18 +66,19 @@ async def world(tmp_path):
 
 
 async def test_forty_mebibytes_are_searched_to_the_end_and_memory_stays_flat(world):
+    """Ten take all the buffers there are, and how much memory that is depends on who gets how much time: four times that adds little."""
     server, content = await world.server().start(), text(40 * MIB)
     await world.trusted()
     async with server.client("mailer") as client:
-        assert await client.status("/warm", method="POST", body=text(2 * MIB), secure=True) == 200
-        before = status(server.process.pid, "VmRSS")
+        assert await client.status("/warm", method="POST", body=text(10 * MIB), secure=True) == 200
+        before = status(server.process.pid, "VmHWM")
         assert await client.status("/bad", method="POST", body=content[: -len(SECRET)] + SECRET, secure=True) == 403
         assert not world.paths("/bad")
         assert await client.status("/good", method="POST", body=content, secure=True) == 200
         grown = status(server.process.pid, "VmHWM") - before
     (seen,) = [one for one in world.secure.seen if one.target == "/good"]
     assert hashlib.sha256(bytes(seen.body)).digest() == hashlib.sha256(content).digest()
-    assert grown < 20 * 1024, f"{grown} KiB"
+    assert grown < 12 * 1024, f"{grown} KiB"
     assert not list((world.state / "spool").iterdir())
     assert await server.stop() == 0
 

@@ -141,8 +141,10 @@ async def h2_that_stops_reading(gateway: Gateway, then: bytes = b"", times: int 
             return
         await asyncio.sleep(60)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    gateway.leads("deaf.test", server.sockets[0].getsockname()[1])
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what its kernel takes for it, it does not have to be sent
+    server = await asyncio.start_server(serve, sock=sock, ssl=context)
+    gateway.leads("deaf.test", sock.getsockname()[1])
     return server
 
 
