@@ -12,7 +12,7 @@ from outgate.actions.service import METHODS, WEBSOCKET, Auth, fallback
 from outgate.actions.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from outgate.actions.operation import Operation
     from outgate.actions.service import Service
@@ -88,15 +88,21 @@ class Catalog:
 
     def operations(self, service: str) -> tuple[Operation, ...]:
         """Every operation of a service, those that were mined among them."""
+        return tuple(self.each(service))
+
+    def each(self, service: str, prefix: str = "") -> Iterator[Operation]:
+        """Give the operations of a service one by one: those that are listed, then those mined whose names start so."""
         known = self._services.get(service)
         if known is None:
-            return tuple(operation for operation in self._listed if operation.service == service)
-        return (*known.operations, *known.mined_operations())
+            yield from (operation for operation in self._listed if operation.service == service)
+            return
+        yield from known.operations
+        yield from known.mined_operations(prefix)
 
     def operation(self, name: str) -> Operation | None:
         """Give an operation by its name."""
-        service, _, _ = name.partition(".")
-        return next((operation for operation in self.operations(service) if operation.name == name), None)
+        service, _, said = name.partition(".")
+        return next((operation for operation in self.each(service, said) if operation.name == name), None)
 
     def params(self) -> Mapping[str, Kind]:
         """Every parameter that some operation has, and its kind."""

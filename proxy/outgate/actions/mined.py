@@ -146,10 +146,16 @@ class Mined:
 
     def fact(self, operation: str) -> Fact | None:
         """Give an operation by its name in the service. Only parts that have names with its first word are inflated."""
-        head = operation.partition(".")[0]
-        parts = sorted(self.parts, key=lambda part: part.name != head)
-        asked = (part for part in parts if part.name == head or head in self._heads.get(part.name, {head}))
+        asked = self.starting(f"{operation.partition('.')[0]}.")
         return next((part.by_name[operation] for part in asked if operation in part.by_name), None)
+
+    def starting(self, prefix: str) -> Iterator[Part]:
+        """Give the parts that may have operations whose names start so, the one of that name first."""
+        head, whole, _ = prefix.partition(".")
+        for part in sorted(self.parts, key=lambda part: part.name != head):
+            heads = self._heads.get(part.name)
+            if not whole or heads is None or part.name == head or head in heads:
+                yield part
 
     @cached_property
     def _heads(self) -> Mapping[str, frozenset[str]]:

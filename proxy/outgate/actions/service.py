@@ -97,14 +97,14 @@ class Service:
         made: Route = route
         return made
 
-    def mined_operations(self) -> Iterator[Operation]:
-        """Give every operation that was mined and that its file does not list."""
+    def mined_operations(self, prefix: str = "") -> Iterator[Operation]:
+        """Give every operation that was mined and that its file does not list, a part at a time; `prefix` of their names."""
         listed = {operation.operation for operation in self.operations}
-        for part in self.mined.parts:
-            methods = {index: method for method, _, index in part.routes()}
-            for index, fact in enumerate(part.facts):
-                if fact.name not in listed:
-                    yield self.route(part, index, methods.get(index, "")).operation
+        for part in self.mined.starting(prefix):
+            wanted = [index for index, fact in enumerate(part.facts) if fact.name.startswith(prefix) and fact.name not in listed]
+            methods = {index: method for method, _, index in part.routes()} if wanted else {}
+            for index in wanted:
+                yield self.route(part, index, methods.get(index, "")).operation
 
     def _worst(self, part: Part, found: int | list[int], method: str, path: str) -> Route:
         """Where nothing tells several apart, or servers may take another template, the one of the highest tier."""

@@ -9,7 +9,7 @@ from outgate.errors import Problem
 from outgate.policy.effect import Effect, Mode, Phase
 from outgate.policy.limits import COUNT
 from outgate.policy.names import RESPONSE_NAMES, STREAM_NAMES
-from outgate.policy.reach import is_open, reach
+from outgate.policy.reach import can_meet, services
 from outgate.policy.rule import DEFAULT_MOCK, EVERYBODY
 
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ def _without_mock(rule: Rule, policy: Policy, catalog: Catalog) -> Iterator[Prob
     """What may only be tried out, and where."""
     if rule.effect is not Effect.SANDBOX or DEFAULT_MOCK in policy.mocks:
         return
-    services = sorted({operation.service for operation in reach(rule.scope, catalog)} - policy.mocks.keys())
-    if services:
-        shown = ", ".join(services[:_MOST_NAMED]) + (", …" if len(services) > _MOST_NAMED else "")
+    names = sorted(services(rule.scope, catalog) - policy.mocks.keys())
+    if names:
+        shown = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
         yield _at(rule, f"rule '{rule.id}' blocks, as there is no mock of {shown}; {_ADD_MOCK}")
 
 
@@ -147,10 +147,7 @@ def _because(rule: Rule, wider: Rule) -> str:
 def _never(rule: Rule, catalog: Catalog) -> Iterator[Problem]:
     """An access that nothing it names has."""
     access = rule.scope.test("access")
-    reached = reach(rule.scope, catalog)
-    if access is None or any(map(is_open, reached)):
-        return
-    if not any(access.wanted.has(operation.access.value) for operation in reached):
+    if access is not None and not can_meet(access, rule.scope, catalog):
         yield _at(rule, f"rule '{rule.id}' names access {access.wanted}, which nothing that it matches has")
 
 

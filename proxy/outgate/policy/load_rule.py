@@ -13,7 +13,7 @@ from outgate.policy.limits import COUNT
 from outgate.policy.load_limit import limit, metered, read
 from outgate.policy.matching import Scope, Test, folds, reader, wanted
 from outgate.policy.names import MESSAGE, RESPONSE
-from outgate.policy.reach import is_open, named, reach, unknown
+from outgate.policy.reach import is_open, met, named, reach, unknown
 from outgate.policy.rule import EVERYBODY, OTHERWISE, Rule
 from outgate.policy.shapes import meant, problems
 
@@ -111,7 +111,7 @@ def _formed(part: Part) -> bool:
 def _scope(match: Part, catalog: Catalog, *, permits: bool) -> Scope:
     scope = Scope(tests=tuple(_test(part, catalog, permits=permits) for part in match.entries()))
     named = {key for key in ("service", "action") if scope.test(key)}
-    if len(named) == 2 and not reach(scope, catalog) and not _generic(scope):
+    if len(named) == 2 and next(met(scope, catalog), None) is None and not _generic(scope):
         match.say("no action of this service is one of these actions, name the action alone")
     for part in match.entries():
         name = part.name.removeprefix("params.")
@@ -154,7 +154,7 @@ def _condition(part: Part, scope: Scope | None, phase: Phase, around: Surroundin
     text = part.value
     if text is None:
         return None
-    free = scope is None or all(map(is_open, reach(scope, around.catalog)))
+    free = scope is None or all(map(is_open, met(scope, around.catalog)))
     languages, before = around.languages[phase], len(part.found)
     for said in said_of(RESPONSE, text) if phase is not Phase.RESPONSE else ():
         what = f"'{RESPONSE}.{said.message}' is known when the answer is there, add phase: response"

@@ -9,7 +9,7 @@ from outgate.actions.action import Access
 from outgate.policy.shapes import meant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from outgate.actions.catalog import Catalog
     from outgate.actions.operation import Operation
@@ -28,7 +28,7 @@ def unknown(key: str, said: str, catalog: Catalog) -> str | None:
     service, _, operation = said.partition(".")
     if service in catalog.services() and _BY_METHOD.fullmatch(operation):
         return None
-    if any(_meets(said, operation.name) for operation in _operations(said, catalog)):
+    if any(_meets(said, operation.name) for operation in _operations(said, catalog, catalog.services())):
         return None
     return f"no action '{said}' is known{_meant_action(said, catalog)}"
 
@@ -43,43 +43,83 @@ def _meant_action(said: str, catalog: Catalog) -> str:
     return ", `outgate explain` says the name of a request's action"
 
 
-def _operations(said: str, catalog: Catalog) -> Iterator[Operation]:
+def _operations(said: str, catalog: Catalog, among: Collection[str]) -> Iterator[Operation]:
     """Those of the services that an action's name can be of."""
-    head, dot, _ = said.partition(".")
+    head, dot, rest = said.partition(".")
     whole = bool(dot) and "*" not in head
-    for service in (head,) if whole else catalog.services():
-        if whole or _meets(said, f"{service}.*") or _meets(head, service):
-            yield from catalog.operations(service)
+    for service in among:
+        if service == head if whole else _meets(said, f"{service}.*") or _meets(head, service):
+            yield from catalog.each(service, rest.partition("*")[0] if whole else "")
 
 
 def reach(scope: Scope, catalog: Catalog) -> tuple[Operation, ...]:
-    """The operations that a scope can meet, by service, action and access. Tiers depend on the request: they are not asked.
+    """Every operation that `met` gives."""
+    return tuple(met(scope, catalog))
 
-    Of a scope that names neither service nor action, those that files list stand for all: there are too many.
+
+def met(scope: Scope, catalog: Catalog, only: str = "") -> Iterator[Operation]:
+    """Give the operations that a scope can meet, by service, action and access. Tiers depend on the request: they are not asked.
+
+    Only as many as are asked for are looked up: a service may have thousands. Where nothing has that access, all of any access.
+    Of a scope that names neither service nor action, those that files list stand for all: there are too many. `only`: of this
+    service.
     """
-    service, action, access = scope.test("service"), scope.test("action"), scope.test("access")
-    met = catalog.services() if service is None else tuple(name for name in catalog.services() if service.wanted.has(name))
-    if service is not None:
-        known: Iterable[Operation] = (operation for name in met for operation in catalog.operations(name))
-    elif action is not None:
-        known = {operation.name: operation for said in _said(action) for operation in _operations(said, catalog)}.values()
+    access, none = scope.test("access"), True
+    for operation in _named(scope, catalog, only):
+        if access is None or access.wanted.has(operation.access.value):
+            none = False
+            yield operation
+    if none and access is not None:
+        yield from _named(scope, catalog, only)
+
+
+def _named(scope: Scope, catalog: Catalog, only: str) -> Iterator[Operation]:
+    service, action = scope.test("service"), scope.test("action")
+    among = [name for name in (catalog.services() if not only else (only,)) if service is None or service.wanted.has(name)]
+    if action is not None:
+        yield from _wanted(action, catalog, among)
+    elif service is not None:
+        yield from (one for name in among for one in catalog.each(name))
     else:
-        known = catalog.listed()
-    named = tuple(
-        operation
-        for operation in known
-        if (service is None or service.wanted.has(operation.service)) and (action is None or _wants(action, operation))
-    )
-    if access is None:
-        return named
-    return tuple(operation for operation in named if access.wanted.has(operation.access.value)) or named
+        yield from (one for one in catalog.listed() if only in {"", one.service})
+
+
+def _wanted(action: Test, catalog: Catalog, among: Collection[str]) -> Iterator[Operation]:
+    seen: set[str] = set()
+    for said in _said(action):
+        for operation in _operations(said, catalog, among):
+            if operation.name not in seen and _wants(action, operation):
+                seen.add(operation.name)
+                yield operation
+
+
+def services(scope: Scope, catalog: Catalog) -> frozenset[str]:
+    """The services of which a scope can meet some operation."""
+    asked = {operation.service for operation in catalog.listed()}
+    return frozenset(name for name in asked if next(met(scope, catalog, name), None) is not None)
+
+
+def can_meet(access: Test, scope: Scope, catalog: Catalog) -> bool:
+    """Whether something that a scope meets has this access, or may have."""
+    return any(is_open(operation) or access.wanted.has(operation.access.value) for operation in met(scope, catalog))
 
 
 def models(scope: Scope, catalog: Catalog) -> frozenset[str]:
     """The services that a scope meets and of which some operation has a language model answer."""
-    met = {operation.service for operation in reach(scope, catalog)}
-    answers = (o for o in catalog.listed() if "model" in o.params and o.access is Access.EXECUTE)
-    return frozenset(operation.service for operation in answers) & met
+    return frozenset(name for name in services(scope, catalog) if any(map(_answers, _spoken_of(name, catalog))))
+
+
+def _spoken_of(name: str, catalog: Catalog) -> Iterator[Operation]:
+    """Those of a service that people wrote something of."""
+    yield from (operation for operation in catalog.listed() if operation.service == name)
+    service = catalog.service(name)
+    for said, over in service.overrides.items() if service is not None else ():
+        if any(param.name == "model" for param in over.params) and (found := catalog.operation(f"{name}.{said}")) is not None:
+            yield found
+
+
+def _answers(operation: Operation) -> bool:
+    return "model" in operation.params and operation.access is Access.EXECUTE
 
 
 def named(operations: Sequence[Operation]) -> str:

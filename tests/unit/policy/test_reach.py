@@ -1,8 +1,10 @@
 import pytest
 from policies import CATALOG, policy
 
+from outgate.policy.lint import lint
+from outgate.policy.load import load
 from outgate.policy.matching import Scope
-from outgate.policy.reach import is_open, models, named, reach, unknown
+from outgate.policy.reach import can_meet, is_open, models, named, reach, services, unknown
 from outgate.stores.catalog_files import load_catalog
 
 
@@ -61,3 +63,42 @@ def test_operations_are_named_and_the_rest_of_them_counted():
     operations = reach(Scope(), CATALOG)
     assert named(operations[:1]) == operations[0].name
     assert named(operations).endswith(f" and {len(operations) - 3} more")
+
+
+@pytest.mark.parametrize(
+    ("match", "parts"),
+    [
+        ("{service: aws}", set()),
+        ("{action: 'aws.*'}", set()),
+        ("{service: aws, access: read}", set()),
+        ("{action: aws.ec2.TerminateInstances}", {"ec2"}),
+        ("{action: 'aws.ec2.Terminate*', access: delete}", {"ec2"}),
+        ("{action: 'aws.ec2.*', access: list}", {"ec2"}),
+    ],
+)
+def test_no_more_of_a_service_is_looked_up_than_a_rule_needs(match, parts):
+    catalog = load_catalog()
+    text = f"outgate: policy/v1alpha\npolicy: p\notherwise: block\nrules:\n- {{id: a, match: {match}, effect: sandbox}}\n"
+    lint(load([("p.yaml", text)], catalog), catalog)
+    assert {part.name for part in catalog.service("aws").mined.parts if "_inflated" in vars(part)} == parts
+
+
+def test_a_model_that_answers_is_known_where_people_say_so_of_what_was_mined():
+    catalog = load_catalog()
+    text = "outgate: policy/v1alpha\npolicy: p\notherwise: block\nrules:\n- {id: a, match: {service: [openai, github]}, effect: block}\n"
+    (rule,) = load([("p.yaml", text)], catalog).rules
+    assert services(rule.scope, catalog) == {"openai", "github"}
+    assert models(rule.scope, catalog) == {"openai"}
+
+
+def test_the_services_of_a_rule_are_those_that_it_can_meet():
+    (rule,) = policy("- {id: a, match: {action: 'c*.del*'}, effect: block}").rules
+    assert services(rule.scope, CATALOG) == {"crm"}
+    assert services(Scope(), CATALOG) == {"crm", "http", "payments", "tools"}
+
+
+def test_an_access_that_nothing_has_can_not_be_met():
+    (rule,) = policy("- {id: a, match: {service: crm, access: [pay, read]}, effect: block}").rules
+    access = rule.scope.test("access")
+    assert not can_meet(access, rule.scope, CATALOG)
+    assert can_meet(access, Scope(), CATALOG)
