@@ -12,7 +12,7 @@ from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, Unclear, read_param
 from outgate.actions.catalog import GENERIC
 from outgate.actions.languages import LANGUAGES, Envelope
-from outgate.actions.overriding import hides, may_be_renamed, overridden, renamed
+from outgate.actions.overriding import hides, may_be_renamed, may_name_methods, overridden, renamed
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols import git, grpc, jsonrpc, llm, nested
 from outgate.actions.protocols.mcp_servers import server_at
@@ -68,7 +68,8 @@ def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
 
 def _identify(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Action, ...]:
     meant = overridden(request)
-    sent, more = _as_sent(request, catalog, inside=inside), tuple(_renamed(request, catalog, inside=inside))
+    sent = _as_sent(request, catalog, inside=inside)
+    more = tuple(_renamed(request, catalog, inside=inside)) if may_name_methods(request) else ()
     if meant is None:
         return (*sent, *more)
     actions = _as_sent(meant, catalog, inside=inside)
@@ -203,7 +204,8 @@ def _routes(sent: Request, service: Service) -> tuple[Found[Route] | None, ...]:
     speaker = _speaker(service)
     request = sent if speaker is None else speaker.plainly(sent, service)
     found = _find(service, request, request.path)
-    lenient = _COLON.sub(":", plainest(request.path))
+    lenient = plainest(request.path)
+    lenient = _COLON.sub(":", lenient) if "%" in lenient else lenient
     spelled = () if lenient == request.path else (lenient,)
     if found is None:
         spelled = (*spelled, *_formatted(lenient))

@@ -41,6 +41,11 @@ def overridden(request: Request) -> Request | None:
     return replace(request, method=method, query="&".join(filter(None, (request.query, query))), body=NoBody())
 
 
+def may_name_methods(request: Request) -> bool:
+    """Whether fields of a request may count in place of its method, from its first line alone."""
+    return request.method == "POST" or request.host.endswith(_GOOGLES)
+
+
 def renamed(request: Request) -> tuple[Request, ...]:
     """Give the requests that fields make of this one. Which one counts nobody knows: all of them do.
 

@@ -6,7 +6,7 @@ from mined import mined
 
 from outgate.actions.action import Access, Confidence, Tier
 from outgate.actions.identify import identify, wants_body
-from outgate.actions.overriding import hides, may_be_renamed, overridden, renamed
+from outgate.actions.overriding import hides, may_be_renamed, may_name_methods, overridden, renamed
 from outgate.actions.service_file import compile_catalog
 from outgate.document import parse
 from outgate.intake.reading import read
@@ -120,6 +120,12 @@ def test_only_a_post_has_such_a_field_and_only_googles_apis_have_another_of_any_
     assert methods("GET https://api.example/x?$httpMethod=DELETE") == []
     assert methods("GET https://drive.googleapis.com/x?%24httpMethod=DELETE") == ["DELETE"]
     assert methods("POST https://drive.googleapis.com/x?_method=DELETE") == []
+
+
+def test_a_read_elsewhere_names_no_method():
+    assert may_name_methods(asked("POST https://api.example/x"))
+    assert may_name_methods(asked("GET https://drive.googleapis.com/x"))
+    assert not may_name_methods(asked("GET https://api.example/x?_method=DELETE"))
 
 
 def test_headers_and_a_body_in_the_query_hide_something_at_googles_apis_alone():

@@ -90,7 +90,7 @@ def _by_get(request: Request) -> bool:
     """Connect's GET, which servers take for methods without side effects alone."""
     if request.method != "GET" or "connect=v1" not in (request.query or ""):
         return False
-    said = form(request.query)
+    said = form(request.query or "")
     names = [] if isinstance(said, Undecodable) else [name for name, _ in said]
     return {"encoding", "message"} <= {*names} and ("connect", "v1") in (said if not isinstance(said, Undecodable) else ())
 
