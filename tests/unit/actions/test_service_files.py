@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import pytest
 from asked import asked
 
@@ -10,6 +13,7 @@ from outgate.stores.shipped import shipped
 
 FILES = sorted(shipped("rules", "services").glob("*.yaml"))
 CATALOG = load_catalog()
+WORDS = json.loads((Path(__file__).parents[2] / "vectors/judged_by_hand.json").read_text(encoding="utf-8"))
 MINED = load_mined(shipped("rules", "services", "mined"))
 
 
@@ -74,6 +78,19 @@ def test_what_is_said_of_an_operation_that_was_mined_is_looked_up(path):
     """At start it is not."""
     if "service" in parse(path.read_text(encoding="utf-8"), path.name).value:
         compile_catalog([parse(path.read_text(encoding="utf-8"), path.name)], *MINED)
+
+
+@pytest.mark.parametrize("service", WORDS)
+def test_what_people_judged_stays_as_they_judged_it(service):
+    """Most of it is judged by its name alone now: what changes that judging must not change this."""
+    known = {operation.operation: operation for operation in CATALOG.operations(service)}
+    other = {
+        name: (said, f"{known[name].access.value} {known[name].tier.name}")
+        for said, names in WORDS[service].items()
+        for name in names
+        if f"{known[name].access.value} {known[name].tier.name}" != said
+    }
+    assert other == {}
 
 
 def test_a_name_of_stripe_follows_from_its_method_and_path():
