@@ -343,16 +343,25 @@ def _unlisted(request: Request, service: Service) -> Action:
     operation = service.otherwise.get(method) or fallback(service.name, method)
     if method not in service.listed:
         return _guessed(operation, request, readable(request.path[1:]))
+    secret = operation.access.only_reads and _names_a_secret(request.path)
     return Action(
         service=service.name,
         operation=operation.operation,
         resource=readable(request.path[1:]),
         access=operation.access,
-        tier=operation.tier,
+        tier=max(operation.tier, Tier.T1) if secret else operation.tier,
         confidence=Confidence.CATALOG,
-        why=operation.why,
-        evidence=(f"services/{service.name}", "otherwise"),
+        why="it may read credentials" if secret else operation.why,
+        evidence=(f"services/{service.name}", "otherwise", *(("sensitive by name",) if secret else ())),
     )
+
+
+def _names_a_secret(path: str) -> bool:
+    """Whether the last part of a path is named as credentials are: `/v1/api_keys`, `/storefront_access_tokens.json`."""
+    return access_of(f"get {plainest(path).rpartition('/')[2][:_LONGEST_NAME]}")[1] is not Tier.T0
+
+
+_LONGEST_NAME = 64
 
 
 def _tunnel(request: Request, service: Service | None) -> Action:

@@ -292,3 +292,16 @@ def test_a_tunnel_that_nobody_reads_is_one_action_of_its_hosts_service(host, por
     assert (action.name, action.resource, action.access, action.tier) == (name, f"{host}:{port}", Access.UNKNOWN, Tier.T2)
     assert action.mapped
     assert not wants_body(request, CATALOG)
+
+
+LISTED = (
+    "outgate: service/v1alpha\nservice: shop\nhosts: [shop.example]\notherwise: {GET: {access: read, tier: T0, why: it reads}}\n"
+)
+
+
+@pytest.mark.parametrize("path", ["/v1/api_keys", "/v1/things/storefront_access_tokens.json", "/v1/secrets/", "/v1/Credentials"])
+def test_a_read_that_no_table_lists_is_a_sensitive_one_by_its_name(path):
+    shop = compile_catalog([parse(LISTED, "shop.yaml")])
+    actions = identify(asked(f"GET https://shop.example{path}"), shop)
+    assert {(action.name, action.access, action.tier) for action in actions} == {("shop.GET", Access.READ, Tier.T1)}
+    assert one("GET https://shop.example/v1/no/such/things", shop).tier is Tier.T0
