@@ -12,6 +12,7 @@ import wsproto.events as we
 from signed import Signer, people
 from wire.gateway import http_of
 from wire.test_websocket import Socket, echo, handshake
+from wire.upstreams import silent
 
 from outgate.halt import Halt, Halts, Scope
 from outgate.mitm.link import MIB
@@ -200,7 +201,7 @@ async def test_what_has_no_answer_yet_is_told(start, h2):
 @pytest.mark.parametrize("which", [CODER, OPENAI], ids=str)
 async def test_what_is_being_connected_is_given_up(start, h2, which):
     gateway, _ = await start()
-    server = await asyncio.start_server(lambda *_: asyncio.sleep(3600), "127.0.0.1", 0)  # never ends its handshake
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)  # never ends its handshake
     gateway.leads(HOST, server.sockets[0].getsockname()[1])
     client = await (gateway.h2(HOST) if h2 else gateway.https(HOST))
     async with client:

@@ -212,7 +212,7 @@ async def test_an_upstream_of_http2_that_pings_and_reads_nothing_is_hung_up_on(m
     async with await gateway.h2("deaf.test") as client:
         stream = await client.request("POST", "/", "deaf.test", end=False)
         (handler,) = gateway.engine._all()
-        await until(lambda: handler._link.calls)
+        await until(lambda: handler.upstreams and all(io.writer is not None for io in handler.transports.values()))
         narrow(handler)
         await client.data(stream, bytes(60_000))
         assert (await client.answer(stream)).status == 502

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import hyperframe.frame as frames
 import pytest
-from wire.clients import Streams, Wire
+from wire.clients import Streams
 from wire.gateway import AGENT
 from wire.test_flood import FLOODS, https_at
 
@@ -55,8 +55,8 @@ async def _chunk_extensions(gateway, port):
 
 
 async def _byte_by_byte(gateway, port):
-    wire = await Wire.to(port)
-    for byte in b"GET http://api.test/forbidden HTTP/1.1\r\nHost: api.test\r\nX: " + b"a" * 2000 + b"\r\n\r\n":
+    wire = await https_at(gateway, port)
+    for byte in b"GET /forbidden HTTP/1.1\r\nHost: api.test\r\nX: " + b"a" * 2000 + b"\r\n\r\n":
         wire.writer.write(bytes([byte]))
         await wire.writer.drain()
     assert (await wire.answer()).status == 403

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from wire.clients import Wire
 from wire.gateway import AGENT
+from wire.upstreams import silent
 
 from outgate.errors import UnavailableError
 from outgate.intake.agents import Agent
@@ -102,7 +103,7 @@ async def test_a_stream_that_is_reset_before_anything_was_sent_leaves_an_abandon
 
 
 async def test_a_client_that_leaves_while_we_connect_leaves_an_abandoned_one(gateway):
-    server = await asyncio.start_server(lambda *_: asyncio.sleep(3600), "127.0.0.1", 0)  # never ends its handshake
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)  # never ends its handshake
     gateway.leads("api.test", server.sockets[0].getsockname()[1])
     async with await gateway.https() as client:
         await client.request("GET", "/a", "api.test")

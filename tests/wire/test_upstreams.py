@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
-from wire.upstreams import CorporateProxy
+from wire.upstreams import CorporateProxy, silent
 
 from outgate.ca.authority import make_authority
 from outgate.intake.destinations import Destination, Via
@@ -64,7 +64,7 @@ async def test_a_port_where_nobody_listens_is_refused_and_the_resolver_is_told(g
 
 async def test_an_upstream_that_never_answers_the_handshake_is_given_up(make):
     gateway = await make(limits=Limits(connect=timedelta(seconds=0.3)))
-    server = await asyncio.start_server(lambda *_: asyncio.sleep(3600), "127.0.0.1", 0)
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
     gateway.leads("api.test", server.sockets[0].getsockname()[1])
     assert "no TLS" in await refused(gateway)
     server.close()

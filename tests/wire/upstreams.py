@@ -83,6 +83,11 @@ async def ok(turn: Turn) -> None:
     await turn.answer(200, b"ok")
 
 
+async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Take a connection, and say nothing on it. It is held here: one that nobody holds is hung up on, when memory is tidied."""
+    await asyncio.sleep(3600)
+
+
 @dataclass
 class Upstream:
     """A server. `answers` by path (without query); anything else gets 200 ok once its body is whole.
