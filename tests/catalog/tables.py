@@ -145,7 +145,9 @@ def requests() -> Iterator[tuple[str, list[Request], str]]:
 
 def cost() -> Table:
     catalog = load_catalog()
-    drawn = table("What identify costs, warm (µs of CPU)", "protocol", "requests", "median", "p99", "goal, median", "first operation")
+    drawn = table(
+        "What identify costs, warm (µs of CPU)", "protocol", "requests", "median", "p99", "goal, median", "first operation"
+    )
     for name, asking, goal in requests():
         for one in asking:
             identify(one, catalog)

@@ -111,7 +111,11 @@ def test_an_empty_catalog_knows_http():
         ("if: {notify: true}", "iff: {notify: true}", "unknown key 'iff', use one of access, if, tier, why"),
         ('"contact {id}"', '"contact {nr}"', "resource 'contact {nr}' names something that is neither in the path"),
         ("why: a contact changes", "egress: sometimes", "'egress' is true or left out"),
-        ("access: delete, tier: T2,", "access: delete, tier: T2, tell: x,", "unknown key 'tell', use one of access, egress, instance, on"),
+        (
+            "access: delete, tier: T2,",
+            "access: delete, tier: T2, tell: x,",
+            "unknown key 'tell', use one of access, egress, instance, on",
+        ),
         ("{request:", "{reqest:", "unknown key 'reqest'"),
         ("operations:\n", "operations: 7\nmore:\n", "unknown key 'more'"),
     ],
