@@ -3,7 +3,7 @@ from asked import asked
 
 from outgate.actions.identify import identify, wants_body
 from outgate.actions.service_file import compile_catalog
-from outgate.actions.speakers import GUESSERS, SPEAKERS
+from outgate.actions.speakers import SPEAKERS
 from outgate.document import parse
 from outgate.errors import ConfigError
 
