@@ -33,6 +33,7 @@ VALUES = {
 TOGETHER = {
     "actions/catalog.py": "unit/actions/test_service_file.py",
     "actions/entries.py": "unit/actions/test_service_file.py",
+    "actions/guessing.py": "unit/actions/test_identify.py",
     "actions/operation_entries.py": "unit/actions/test_service_file.py",
     "actions/written.py": "unit/actions/test_service_file.py",
     "actions/arguments.py": "unit/actions/test_identify.py",

@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus
 
 from outgate.actions.access import access_of
 from outgate.actions.action import Access, Action, Confidence, Tier
 from outgate.actions.arguments import Arguments, Unclear, read_param
 from outgate.actions.catalog import GENERIC
+from outgate.actions.guessing import generic, guessed, method_of
 from outgate.actions.languages import LANGUAGES, Envelope
 from outgate.actions.overriding import hides, may_be_renamed, may_name_methods, overridden, renamed
 from outgate.actions.paths import plainest, readable
 from outgate.actions.protocols import git, grpc, jsonrpc, llm, nested
 from outgate.actions.protocols.mcp_servers import server_at
 from outgate.actions.router import is_kept
-from outgate.actions.service import WEBSOCKET, fallback
+from outgate.actions.service import fallback
 from outgate.actions.speakers import GUESSERS, SPEAKERS, unreadable
 from outgate.intake.bodies import Undecodable
-from outgate.intake.request import NoBody, SpooledBody, UnreadBody, WholeBody
+from outgate.intake.request import NoBody, WholeBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,33 +28,17 @@ if TYPE_CHECKING:
     from outgate.actions.action import Param
     from outgate.actions.catalog import Catalog
     from outgate.actions.languages import Language
-    from outgate.actions.operation import Operation, Route, Template, Told
+    from outgate.actions.operation import Route, Template, Told
     from outgate.actions.router import Found
     from outgate.actions.service import Service
     from outgate.actions.speakers import Speaker
     from outgate.intake.request import Request
 
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OVERRIDDEN = "a header asks for another method, and without it this would be worse"
 _RENAMED = "a field asks for another method, which some servers go by"
 _LENIENT = "a server that is lenient about paths would take it for this"
 _COLON = re.compile(r"%(?:25)*3[aA]")
 _FORMAT = re.compile(r"\.(?:json|xml|csv|html)\Z")
-_TELLING = re.compile(
-    r"(?i:delete|remove|destroy|purge|drop|terminate|revoke|kill|exec|execute|eval|shutdown|reboot)(?:[A-Z_-].*)?"
-    r"|(?i:send|publish|trigger|update|insert|unsubscribe|restart|stop|build|pay|do_?delete|upload|formresponse)"
-    r"|(?i:(?:send|forward|pin|ban)_?(?:message|sms|email|mail|chat_?member|chat_?message)s?|build_?with_?parameters)"
-    r"|(?:send|create|update|publish|pay|transfer|upload|write|ban|set|add|forward|pin|edit|post|put|insert|approve|restrict|promote"
-    r"|cancel|enable|disable|trigger|invoke|do)[A-Z][A-Za-z]*"
-    r"|[A-Za-z.]+\.(?:post|send|create|update|delete|remove|add|set|edit|ban)"
-)
-"""The last part of a path that gives a reading method the lie, where it comes with arguments."""
-
-_NAMING = re.compile(r"(?i:action|op|operation|cmd|command|do|act|_?method|\$?http_?method|x-http-method(?:-override)?)")
-_MUTATION = re.compile(r"\s*mutation\b")
-_DEED = re.compile(r"[A-Za-z_.-]{1,64}")
-_QUERY_API = "Action"
-"""As AWS writes it: the value is what is done, and no page's view."""
 
 
 def identify(request: Request, catalog: Catalog) -> tuple[Action, ...]:
@@ -122,7 +106,7 @@ def _as_sent(request: Request, catalog: Catalog, *, inside: bool) -> tuple[Actio
         if called:
             return called
     if known.main is None:
-        return _guessed_protocol(request) or (_generic(request),)
+        return _guessed_protocol(request) or (generic(request),)
     speaker = _speaker(known.main)
     spoken = () if speaker is None else speaker.identify(request, known.main, catalog)
     if not spoken and grpc.is_googles(request, known.main):
@@ -195,10 +179,6 @@ def _is_heavy(language: Language, size: int) -> bool:
     return size > 0 and (size >= language.heavy or not language.is_loaded())
 
 
-def _method(request: Request) -> str:
-    return WEBSOCKET if request.websocket else request.method
-
-
 def _routes(sent: Request, service: Service) -> tuple[Found[Route] | None, ...]:
     """What the path leads to, and what it would for a lenient server, where that is something else."""
     speaker = _speaker(service)
@@ -226,7 +206,7 @@ def _alike(found: Found[Route], other: Found[Route]) -> bool:
 
 
 def _find(service: Service, request: Request, path: str) -> Found[Route] | None:
-    method = _method(request)
+    method = method_of(request)
     found = service.find(method, path, request.authority)
     return service.find("GET", path, request.authority) if found is None and method == "HEAD" else found
 
@@ -339,10 +319,10 @@ def _filled(template: Template, said: Mapping[str, Param]) -> str:
 
 def _unlisted(request: Request, service: Service) -> Action:
     """Of a service's host, but no operation that is listed: what its file says of the method, else a guess."""
-    method = _method(request)
+    method = method_of(request)
     operation = service.otherwise.get(method) or fallback(service.name, method)
     if method not in service.listed:
-        return _guessed(operation, request, readable(request.path[1:]))
+        return guessed(operation, request, readable(request.path[1:]))
     secret = operation.access.only_reads and _names_a_secret(request.path)
     return Action(
         service=service.name,
@@ -376,50 +356,3 @@ def _tunnel(request: Request, service: Service | None) -> Action:
         why="its TLS is the agent's own: what is asked in it is not inspected",
         evidence=("destinations",),
     )
-
-
-def _generic(request: Request) -> Action:
-    return _guessed(fallback(GENERIC, _method(request)), request, f"{request.authority}{request.path}")
-
-
-def _guessed(operation: Operation, request: Request, resource: str) -> Action:
-    """Only the method speaks, and it is no read where a body comes with it or the path says what it does."""
-    doubt = operation.access.only_reads and (_has_body(request) or _tells(request))
-    return Action(
-        service=operation.service,
-        operation=operation.operation,
-        resource=resource,
-        access=Access.UNKNOWN if doubt else operation.access,
-        tier=Tier.T2 if doubt else operation.tier,
-        confidence=Confidence.HEURISTIC,
-        why="a read that brings a body or names a deed" if doubt else operation.why,
-        evidence=("method",),
-    )
-
-
-def _has_body(request: Request) -> bool:
-    match request.body:
-        case NoBody():
-            return False
-        case WholeBody(content):
-            return bool(content)
-        case SpooledBody() | UnreadBody():
-            return True
-
-
-def _tells(request: Request) -> bool:
-    """Whether path or query of a reading method say that something is done: `/delete?id=3`, `?Action=TerminateInstances`."""
-    if not request.query:
-        return False
-    last = plainest(request.path).rpartition("/")[2]
-    return _TELLING.fullmatch(last) is not None or any(map(_names_a_deed, request.query.split("&")))
-
-
-def _names_a_deed(pair: str) -> bool:
-    name, _, value = (unquote_plus(part, "latin-1") for part in pair.partition("="))
-    if name == "grant_type" or (name == "query" and _MUTATION.match(value)):
-        return True
-    if not _NAMING.fullmatch(name) or not _DEED.fullmatch(value):
-        return False
-    harmless = {Access.READ, Access.LIST} if name == _QUERY_API else {Access.READ, Access.LIST, Access.UNKNOWN}
-    return access_of(value)[0] not in harmless
