@@ -3,6 +3,8 @@
 import pytest
 from catalog import aws_wire
 
+pytestmark = pytest.mark.xdist_group("aws-wire")  # measured once
+
 
 @pytest.fixture(scope="module")
 def measured():

@@ -12,7 +12,7 @@ from outgate.actions.service import METHODS, WEBSOCKET, Auth, fallback
 from outgate.actions.vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from outgate.actions.operation import Operation
     from outgate.actions.service import Service
@@ -56,7 +56,7 @@ class Catalog:
         self._listed = (*generic, *(o for service in services for o in service.operations))
         self._captured = frozenset(captured)
         mined: dict[str, Kind] = dict.fromkeys(self._captured, "string")
-        self._params = MappingProxyType(mined | _kinds(self._listed))
+        self._params = MappingProxyType(mined | _kinds(_said(self._listed, services)))
         self._hosts: dict[str, HostRouter[tuple[Service, tuple[str, ...]]]] = {}
         for service in services:
             router = self._hosts.setdefault(service.speaks if service.speaks in _BESIDE else REST, HostRouter())
@@ -139,11 +139,19 @@ def _again(services: tuple[Service, ...], captured: frozenset[str]) -> Catalog:
     return Catalog(*services, captured=captured)
 
 
-def _kinds(operations: tuple[Operation, ...]) -> dict[str, Kind]:
-    kinds: dict[str, tuple[Kind, str]] = {name: (kind, "every service") for name, kind in VOCABULARY.items()}
+def _said(operations: tuple[Operation, ...], services: tuple[Service, ...]) -> Iterator[tuple[str, Kind, str]]:
+    """Every parameter that a file gives an operation: its name, its kind and where."""
     for operation in operations:
-        for name, kind in operation.params.items():
-            known, where = kinds.setdefault(name, (kind, operation.name))
-            if known != kind:
-                raise ValueError(f"parameter '{name}' is {known} in {where} and {kind} in {operation.name}, rename one")
+        yield from ((name, kind, operation.name) for name, kind in operation.params.items())
+    for service in services:
+        for operation_name, override in service.overrides.items():
+            yield from ((param.name, param.kind, f"{service.name}.{operation_name}") for param in override.params)
+
+
+def _kinds(said: Iterable[tuple[str, Kind, str]]) -> dict[str, Kind]:
+    kinds: dict[str, tuple[Kind, str]] = {name: (kind, "every service") for name, kind in VOCABULARY.items()}
+    for name, kind, place in said:
+        known, where = kinds.setdefault(name, (kind, place))
+        if known != kind:
+            raise ValueError(f"parameter '{name}' is {known} in {where} and {kind} in {place}, rename one")
     return {name: kind for name, (kind, _) in kinds.items()}

@@ -136,3 +136,8 @@ def test_where_a_form_sends_the_service_is_seen():
     request = asked("POST https://zoo.test/feed", form="hook[url]=https%3A%2F%2Fevil.example%2Fx&name=a")
     feed, elsewhere = identify(request, known)
     assert (feed.name, elsewhere.name, elsewhere.resource) == ("zoo.feed", "zoo.egress:url", "evil.example/x")
+
+
+def test_a_parameter_that_people_give_a_mined_operation_is_known_to_rules():
+    known = catalog(HEAD + "operations:\n  pets.feed: {params: {grams: int json.grams}}\n")
+    assert known.params()["grams"] == "int"

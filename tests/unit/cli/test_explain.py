@@ -33,6 +33,8 @@ def test_it_says_what_a_request_is_what_is_answered_and_why(explain):
         "",
         "github.repos/delete  acme/site",
         "  delete, T3   the repository and everything in it is gone (mapped by catalog)",
+        "  evidence   mined/github, method DELETE, mark i",
+        "  instance   organisation:acme",
         "  params.owner   acme",
         "  params.repo   site",
         "  answer   allow   (coding-agent only observes)",
