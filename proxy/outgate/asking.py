@@ -16,6 +16,7 @@ from outgate.errors import EvidenceError
 from outgate.policy.decide import discharged
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from datetime import datetime
 
@@ -98,10 +99,10 @@ class Asking:
             self._spent[approval.id] = approval.expires
         return used
 
-    def give_back(self, approval: str) -> None:
+    def give_back(self, approval: str) -> asyncio.Task[None]:
         """What it was used for never left."""
         self._spent.pop(approval, None)
-        self.owed.later(self.desk.restore(approval), "giving a grant back")
+        return self.owed.later(self.desk.restore(approval), "giving a grant back")
 
     async def _check_unspent(self, found: Approval) -> None:
         """Raise EvidenceError where the desk says that a grant is whole which was used here: somebody else wrote that."""

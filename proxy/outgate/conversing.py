@@ -97,11 +97,15 @@ class Conversation:
             signal = self.by.waiting.signal
             case = await self._judged(message)
             try:
-                if await self._waited(case, patience, signal):
-                    continue
-                return await self._carried_out(case, message)
-            finally:
+                done = not await self._waited(case, patience, signal) and await self._used(case)
+                cut = await self._carried_out(case, message) if done else None
+            except BaseException:
                 self.by.judging.give_back(case)
+                raise
+            if done:
+                self.by.judging.give_back(case)
+                return cut
+            await self.by.judging.given_back(case)
 
     async def _judged(self, message: Message) -> Case:
         judging, ground, agent = self.by.judging, self.by.ground(), self.admitted.agent
@@ -136,15 +140,19 @@ class Conversation:
             case _:
                 return False
 
+    async def _used(self, case: Case) -> bool:
+        """Whether the grant that it needs, if any, could be used."""
+        if case.decision.answer is Effect.ALLOW and case.decision.approval:
+            assert case.approval is not None
+            case.used = await self.by.judging.asking.use(case.approval, case.facts.now)
+            return case.used
+        return True
+
     async def _carried_out(self, case: Case, message: Message) -> Cut | None:
         if case.decision.answer is not Effect.ALLOW:
             await self._note("message-refused", case, message)
             return Cut(tell=case.decision.tell)
-        if case.decision.approval:
-            assert case.approval is not None
-            case.used = await self.by.judging.asking.use(case.approval, case.facts.now)
-            if not case.used:
-                return await self._decide(message)
+        if case.used:
             await self._note("message-approved", case, message)
         elif case.decision.would.restricts and (rules := _observed(case)) not in self._told:
             self._told.add(rules)

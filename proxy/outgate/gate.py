@@ -254,7 +254,7 @@ class Gate:
                 raise
             if admission is not None:
                 return admission
-            self._judging.give_back(case)
+            await self._judging.given_back(case)
 
     def _given_up(self, case: Case) -> None:
         """Who asked did not wait for people, or for a limit: what was decided until then is on record all the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -73,12 +74,17 @@ class Judging:
             if case.decision.answer in _MAY_LEAVE:
                 await self._meter(case, lifted)
 
-    def give_back(self, case: Case) -> None:
-        """Nothing was let out for this: what was taken for it is free again."""
-        if case.used:
-            self.asking.give_back(case.decision.approval)
-        self._unreserve(case.reserved)
+    def give_back(self, case: Case) -> list[asyncio.Task[None]]:
+        """Nothing was let out for this: what was taken for it is free again, soon."""
+        back = [self.asking.give_back(case.decision.approval)] if case.used else []
+        back += self._unreserve(case.reserved)
         case.handed_over()
+        return back
+
+    async def given_back(self, case: Case) -> None:
+        """The same, and it is: who decides again would find it taken, by nobody but itself."""
+        if back := self.give_back(case):
+            await asyncio.wait(back)
 
     async def _gather(self, ground: Ground, agent: Agent, request: Request, *, reads_body: bool) -> Facts:
         now = self.clock.now()
@@ -106,11 +112,12 @@ class Judging:
         self.observer.reserved(found)
         case.decision = raised(case.decision, [over.charge for over in found.over])
 
-    def _unreserve(self, reserved: Reserved) -> None:
+    def _unreserve(self, reserved: Reserved) -> list[asyncio.Task[None]]:
         """Nothing was let out for this: nothing was even attempted."""
-        if reserved.taken:
-            free = {charge.key: 0 for charge, _ in reserved.taken}
-            self.owed.later(self.ledger.settle(reserved, free), "releasing limits")
+        if not reserved.taken:
+            return []
+        free = {charge.key: 0 for charge, _ in reserved.taken}
+        return [self.owed.later(self.ledger.settle(reserved, free), "releasing limits")]
 
 
 def halted(halt: Halt, decision: Decision | None = None) -> Decision:

@@ -22,7 +22,7 @@ class Owed:
         self._tasks: set[asyncio.Task[None]] = set()
         self._receipts: set[Future[Stamp]] = set()
 
-    async def surely[T](self, doing: Awaitable[T], undo: Callable[[T], None]) -> T:
+    async def surely[T](self, doing: Awaitable[T], undo: Callable[[T], object]) -> T:
         """Wait for something that takes effect whether or not anybody waits for it; undo it when nobody does any more."""
         task = asyncio.ensure_future(doing)
         try:
@@ -31,11 +31,12 @@ class Owed:
             task.add_done_callback(partial(_undo, undo))
             raise
 
-    def later(self, doing: Coroutine[None, None, None], what: str) -> None:
-        """Do it soon."""
+    def later(self, doing: Coroutine[None, None, None], what: str) -> asyncio.Task[None]:
+        """Do it soon. Who must not go on before may wait for it; it never fails."""
         task = asyncio.get_running_loop().create_task(self._done(doing, what))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def receipt(self, owed: Future[Stamp], then: Callable[[], None] | None = None) -> None:
         """Have somebody hear of it when this can't be kept; when it is, do what had to wait for that."""
@@ -71,6 +72,6 @@ class Owed:
                 then()
 
 
-def _undo[T](undo: Callable[[T], None], task: Future[T]) -> None:
+def _undo[T](undo: Callable[[T], object], task: Future[T]) -> None:
     if not task.cancelled() and task.exception() is None:
         undo(task.result())

@@ -20,7 +20,7 @@ from outgate.policy.decision import Reason
 from outgate.policy.effect import Effect
 from outgate.ports import Stamp
 from outgate.receipts.receipt import Outcome, Result
-from outgate.stores.memory import MemoryJournal
+from outgate.stores.memory import MemoryDesk, MemoryJournal
 
 ANN, BEN = Signer("ann"), Signer("ben")
 POSTS = "- {id: posts, match: {method: POST}, effect: escalate, to: ops}"
@@ -241,6 +241,57 @@ async def test_what_is_held_is_decided_again_when_the_policy_changes():
     refused = await waiting
     assert isinstance(refused, Refused)
     assert refused.decision.answer is Effect.BLOCK
+
+
+class Swaps(MemoryDesk):
+    """Has the policy read again just as a grant is used; and takes a while to give one back, as a disk does."""
+
+    def then(self, adopt):
+        self._adopt = adopt
+
+    async def use(self, approval, now):
+        used = await super().use(approval, now)
+        adopt, self._adopt = self._adopt, lambda: None
+        adopt()
+        return used
+
+    async def restore(self, approval):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await super().restore(approval)
+
+
+async def test_a_grant_that_is_used_just_as_the_policy_is_read_again_is_used_once_and_by_who_had_it():
+    it = world(desk=Swaps())
+    it.desk.then(lambda: None)
+    await asked(it)
+    await approve(it, ANN, BEN)
+    it.desk.then(lambda: it.gate.adopt(it.ground(it.loaded(POSTS))))
+    assert isinstance(await asked(it), Admitted)
+    assert isinstance(await asked(it), Refused)
+    assert types(it).count("approval-asked") == 2  # and the second for the second
+
+
+async def test_room_that_was_taken_just_as_the_policy_is_read_again_is_not_in_its_own_way():
+    it = World(rules="- {id: few, match: {method: POST}, limit: 1/day, effect: block}")
+    took = it.ledger.reserve
+
+    async def reserve(charges, now):
+        found = await took(charges, now)
+        it.ledger.reserve = took
+        it.gate.adopt(it.ground(it.loaded("- {id: few, match: {method: POST}, limit: 1/day, effect: block}")))
+        return found
+
+    gave = it.ledger.settle
+
+    async def settle(reserved, used):
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await gave(reserved, used)
+
+    it.ledger.reserve, it.ledger.settle = reserve, settle
+    assert isinstance(await asked(it), Admitted)
+    assert isinstance(await asked(it), Refused)
 
 
 async def test_a_grant_that_a_policy_asks_more_for_does_not_hold():
