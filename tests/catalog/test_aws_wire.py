@@ -31,3 +31,7 @@ def test_those_that_look_like_anothers_are_of_services_that_share_a_host_or_old_
 
 def test_what_is_told_by_the_body_is_never_told_without_it():
     assert [sent.name for sent in aws_wire.requests(every=12) if not aws_wire.unseen(sent)] == []
+
+
+def test_the_first_request_to_a_service_takes_no_time_that_anybody_notices():
+    assert aws_wire.cost(every=40).first < 5 * 60
