@@ -73,7 +73,7 @@ class Service:
     speaker: Speaker | None = field(default=None, repr=False)
     """The protocol that it speaks, where a plug-in brought it."""
     at_hand: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
-    """Routes made of what was mined, once each: see `routes.py`. Protocols keep here what they made of it, too."""
+    """Routes made of what was mined, once each, by `route`. Protocols keep here what they made of it, too."""
 
     def find(self, method: str, path: str, authority: str) -> Found[Route] | None:
         """Find the operation of a request by method and raw path: in its file, and in what was mined.

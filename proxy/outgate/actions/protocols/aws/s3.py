@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_to_bytes
 from xml.parsers import expat
 
 from outgate.actions.arguments import Arguments
+from outgate.actions.paths import readable
 from outgate.actions.protocols.aws.asked import Found, Unclear
 from outgate.actions.protocols.aws.hosts import EXPRESS_CONTROL
 from outgate.actions.protocols.aws.rest import chosen_of
@@ -64,20 +64,9 @@ def _newest(name: str, asked: Asked) -> tuple[bool, int]:
 def located(path: str, bucket: str) -> tuple[str, str]:
     """Give bucket and key. The bucket stands in the name of the host, or first in the path."""
     if bucket:
-        return bucket, unescaped(path[1:])
+        return bucket, readable(path[1:])
     first, _, rest = path[1:].partition("/")
-    return unescaped(first), unescaped(rest)
-
-
-def unescaped(raw: str) -> str:
-    """Undo escapes once, as S3 does; what is no text stays as it was sent."""
-    if "%" not in raw:
-        return raw
-    try:
-        text = unquote_to_bytes(raw).decode("utf-8")
-    except UnicodeDecodeError:
-        return raw
-    return text if text.isprintable() else raw
+    return readable(first), readable(rest)
 
 
 def copied(request: Request) -> tuple[str, str] | Unclear | None:
@@ -85,7 +74,7 @@ def copied(request: Request) -> tuple[str, str] | Unclear | None:
     said = [value for name, value in request.headers if name in _COPIES]
     if not said:
         return None
-    source = unescaped(said[0].partition("?versionId=")[0]).removeprefix("/")
+    source = readable(said[0].partition("?versionId=")[0]).removeprefix("/")
     if len(said) > 1 or "%" in source:
         return Unclear("what it copies can be read in two ways")
     if point := _ACCESS_POINT.fullmatch(source):
